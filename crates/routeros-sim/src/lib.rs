@@ -1,1 +1,2 @@
 //! routeros-sim
+pub mod console;
