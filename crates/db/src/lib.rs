@@ -1,1 +1,21 @@
-//! db
+//! The doors to the database, and no others: [`TenantTx`] for one tenant's work, [`PlatformTx`] for declared and audited work across
+//! tenants, and [`Locator`], which finds out whose a credential is and what is due.
+//!
+//! Nobody outside this crate holds a pool. A [`TenantDoor`], the right to open a tenant's transaction, comes only out of the locator,
+//! which found it by a credential, a tunnel key or a piece of due work: so no request can name the tenant it wants to be.
+//! Row-level security stands under all of it (`migrations/0001_create_tenancy.sql`).
+
+mod cluster;
+mod doors;
+mod locator;
+mod migrate;
+pub mod registry;
+#[cfg(feature = "testing")]
+mod testing;
+
+pub use cluster::{Binaries, Cluster, ClusterError, ClusterOptions};
+pub use doors::{ActorLabel, Db, DbError, PlatformActor, PlatformTx, TenantDoor, TenantTx, on_constraint};
+pub use locator::{DueJob, Locator, Login, LoginMembership, OperatorCredential, TokenCredential};
+pub use migrate::{MigrateError, Source, connect, migrate};
+#[cfg(feature = "testing")]
+pub use testing::TestDb;

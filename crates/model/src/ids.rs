@@ -50,7 +50,7 @@ macro_rules! ids {
             #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
             #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
             #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-            #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = concat!("^", $prefix, "_[0-9a-f]{32}$")))]
+            #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[a-z]{3}_[0-9a-f]{32}$"))]
             pub struct $name(Uuid);
 
             impl $name {

@@ -1,0 +1,149 @@
+//! Makes the schema what this binary needs, as the owner role, and opens the doors.
+
+use crate::cluster::{Cluster, SUPERUSER};
+use crate::doors::Db;
+use model::Entropy;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+const ROLES: &str = include_str!("../../../provisioning-scripts/postgresql-roles.sql");
+pub(crate) const OWNER: &str = "mastwire_owner";
+const APP: &str = "mastwire_app";
+const PLATFORM: &str = "mastwire_platform";
+const DATABASE: &str = "mastwire";
+/// Connections for tenants' work, and for cross-tenant work.
+const APP_CONNECTIONS: u32 = 16;
+const PLATFORM_CONNECTIONS: u32 = 6;
+/// How long a request waits for a connection before it is told that the database is away.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why the schema is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The address of the database is malformed.
+    #[error("MASTWIRE_DATABASE_URL is not a PostgreSQL address such as postgres://:password@host/mastwire")]
+    Address(#[source] sqlx::Error),
+    /// The database does not answer.
+    #[error("the database does not answer as role {role}")]
+    Connect {
+        role: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The roles are missing on a server of the operator's own.
+    #[error(
+        "the roles could not be prepared; on a server of your own, run provisioning-scripts/postgresql-roles.sql once as a superuser"
+    )]
+    Roles(#[source] sqlx::Error),
+    /// The schema was made by a newer version of this program.
+    #[error(
+        "the database has schema version {found}, this program knows {known}: start the newer version, or restore a backup made before the upgrade"
+    )]
+    Newer { found: i64, known: i64 },
+    /// The schema is behind and must be brought forward first.
+    #[error("the database has schema version {found}, this program needs {known}: run `mastwire-controller migrate`")]
+    Older { found: i64, known: i64 },
+    /// A migration failed; nothing of it is kept.
+    #[error("a migration failed and was rolled back")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+}
+
+/// Where the database is.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// The private cluster.
+    Private(&'a Cluster),
+    /// A database of a cluster that is already prepared; for tests, which make many.
+    Named(&'a Cluster, &'a str),
+    /// A server of the operator's own; the three roles log in with the address' password.
+    Url(&'a str),
+}
+
+impl Source<'_> {
+    fn options(&self, role: &'static str) -> Result<PgConnectOptions, MigrateError> {
+        match self {
+            Self::Private(cluster) => Ok(cluster.connect_options(role, DATABASE)),
+            Self::Named(cluster, database) => Ok(cluster.connect_options(role, database)),
+            Self::Url(url) => Ok(PgConnectOptions::from_str(url).map_err(MigrateError::Address)?.username(role)),
+        }
+    }
+}
+
+/// Makes the roles and the database where they are ours to make, and brings the schema to what this binary needs.
+///
+/// # Errors
+/// When the database does not answer, is newer than this binary, or a migration fails.
+pub async fn migrate(source: &Source<'_>) -> Result<(), MigrateError> {
+    if let Source::Private(cluster) = source {
+        prepare_private(cluster, DATABASE).await.map_err(MigrateError::Roles)?;
+    }
+    let mut owner = source.options(OWNER)?.connect().await.map_err(|source| MigrateError::Connect { role: OWNER, source })?;
+    if let Some(found) = newest_applied(&mut owner).await
+        && found > newest_known()
+    {
+        return Err(MigrateError::Newer { found, known: newest_known() });
+    }
+    MIGRATIONS.run(&mut owner).await.map_err(MigrateError::Migration)?;
+    drop(owner.close().await);
+    Ok(())
+}
+
+/// Opens the doors to a database whose schema is the one this binary knows.
+///
+/// # Errors
+/// When the database does not answer, or its schema is older or newer.
+pub async fn connect(source: &Source<'_>, entropy: Arc<dyn Entropy>) -> Result<Db, MigrateError> {
+    let mut owner = source.options(OWNER)?.connect().await.map_err(|source| MigrateError::Connect { role: OWNER, source })?;
+    let (found, known) = (newest_applied(&mut owner).await.unwrap_or(0), newest_known());
+    drop(owner.close().await);
+    if found > known {
+        return Err(MigrateError::Newer { found, known });
+    }
+    if found < known {
+        return Err(MigrateError::Older { found, known });
+    }
+    let app = pool(source.options(APP)?, APP_CONNECTIONS, APP).await?;
+    let platform = pool(source.options(PLATFORM)?, PLATFORM_CONNECTIONS, PLATFORM).await?;
+    Ok(Db::new(app, platform, entropy))
+}
+
+async fn pool(options: PgConnectOptions, size: u32, role: &'static str) -> Result<sqlx::PgPool, MigrateError> {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        .connect_with(options)
+        .await
+        .map_err(|source| MigrateError::Connect { role, source })
+}
+
+/// Makes the roles, and a database that belongs to the owner role.
+pub(crate) async fn prepare_private(cluster: &Cluster, database: &str) -> Result<(), sqlx::Error> {
+    let mut superuser = cluster.connect_options(SUPERUSER, "postgres").connect().await?;
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)")
+        .bind(database)
+        .fetch_one(&mut superuser)
+        .await?;
+    if !exists {
+        // The name is a constant of ours; CREATE DATABASE takes no parameter.
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {database}"))).execute(&mut superuser).await?;
+    }
+    drop(superuser.close().await);
+    let mut inside = cluster.connect_options(SUPERUSER, database).connect().await?;
+    sqlx::raw_sql(ROLES).execute(&mut inside).await?;
+    drop(inside.close().await);
+    Ok(())
+}
+
+fn newest_known() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// The table of migrations is missing in a new database: then nothing is applied.
+async fn newest_applied(owner: &mut PgConnection) -> Option<i64> {
+    sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(owner).await.ok().flatten()
+}

@@ -1,0 +1,75 @@
+//! A database per test: one private cluster per test program, one migrated template in it, a copy for each test.
+
+use crate::cluster::{Binaries, Cluster, ClusterOptions, SUPERUSER};
+use crate::doors::Db;
+use crate::migrate::{Source, connect, migrate, prepare_private};
+use model::{Entropy, SeededEntropy};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::OnceCell;
+
+static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+static NEXT: AtomicU64 = AtomicU64::new(1);
+const TEMPLATE: &str = "mastwire_template";
+
+/// A migrated, empty database of its own, on a real PostgreSQL.
+#[derive(Debug)]
+pub struct TestDb {
+    db: Db,
+    name: String,
+}
+
+impl TestDb {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// When PostgreSQL is missing or refuses: a test without a database is no test.
+    pub async fn new() -> Self {
+        let cluster = CLUSTER.get_or_init(start).await;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{number}");
+        let mut superuser = cluster.connect_options(SUPERUSER, "postgres").connect().await.expect("the cluster answers");
+        let create = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}");
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut superuser).await.expect("the template can be copied");
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(number));
+        let db = connect(&Source::Named(cluster, &name), entropy).await.expect("the copy has the schema");
+        Self { db, name }
+    }
+
+    /// Returns the doors.
+    #[must_use]
+    pub fn db(&self) -> Db {
+        self.db.clone()
+    }
+
+    /// Connects past all doors as a role: `mastwire_app`, `mastwire_platform`, `mastwire_owner` or `postgres`.
+    ///
+    /// # Panics
+    /// When the role cannot connect.
+    pub async fn connect_as(&self, role: &str) -> PgConnection {
+        let cluster = CLUSTER.get().expect("made by new");
+        cluster.connect_options(role, &self.name).connect().await.expect("the role can connect")
+    }
+}
+
+/// Starts the program's cluster. It ends with the program; its folder is cleared away by the next program that finds its owner gone.
+async fn start() -> Cluster {
+    // A program ends without running destructors, so what an earlier one left is cleared away here.
+    let root = std::env::temp_dir();
+    for entry in std::fs::read_dir(&root).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix("mastwire-test-").and_then(|pid| pid.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
+    let folder = root.join(format!("mastwire-test-{}", std::process::id()));
+    let binaries = Binaries::find().expect("tests need PostgreSQL: run `cargo xtask setup`");
+    let options = ClusterOptions { folder, durable: false };
+    let cluster = Cluster::start(&options, &binaries).await.expect("a private PostgreSQL starts");
+    prepare_private(&cluster, TEMPLATE).await.expect("roles and template can be made");
+    migrate(&Source::Named(&cluster, TEMPLATE)).await.expect("the migrations run");
+    cluster
+}
