@@ -12,6 +12,7 @@ const LISTS: Kind = Kind::Negatable(&Kind::Reference(&["/interface/list"], &["al
 const STATES: Kind = Kind::Negatable(&Kind::Set(&Kind::Choice(&["established", "invalid", "new", "related", "untracked"])));
 const HOTSPOT_STATES: Kind =
     Kind::Negatable(&Kind::Set(&Kind::Choice(&["auth", "from-client", "http", "local-dst", "to-client"])));
+const TARGET_OR_INTERFACE: Kind = Kind::Either(&Kind::Prefix, &Kind::Reference(&["/interface"], &[]));
 const RATES: Kind = Kind::Pair(&Kind::Rate);
 const FILTER_ACTIONS: Kind = Kind::Choice(&[
     "accept",
@@ -123,8 +124,8 @@ define! {
     )
     .key(&["name"]) => {
         NAME = "name": Kind::Text;
-        TARGET = "target": Kind::Set(&Kind::Text), required, clearable;
-        DST = "dst": Kind::Text, clearable;
+        TARGET = "target": Kind::Set(&TARGET_OR_INTERFACE), required, clearable;
+        DST = "dst": TARGET_OR_INTERFACE, clearable;
         PARENT = "parent": Kind::Reference(&["/queue/simple"], &["none"]), default("none");
         MAX_LIMIT = "max-limit": RATES, default("0/0");
         LIMIT_AT = "limit-at": RATES, default("0/0");

@@ -40,6 +40,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One of some words, or a value of a kind.
     Or(&'static [&'static str], &'static Kind),
+    /// A value of the first kind, or else of the second.
+    Either(&'static Kind, &'static Kind),
     /// Values with commas between, whose order means something.
     List(&'static Kind),
     /// Values with commas between, in any order.

@@ -4,7 +4,7 @@ use super::{Arg, Kind, Menu, ROWS_ENABLE_UNSET, ROWS_UNSET, Shape, define};
 
 const ANY: Kind = Kind::Number { min: 0, max: u64::MAX };
 const DEFAULT_OR: Kind = Kind::Choice(&["default", "no", "yes"]);
-const POOL_OR_ADDRESS: Kind = Kind::Reference(&["/ip/pool"], &[]);
+const POOL_OR_ADDRESS: Kind = Kind::Either(&Kind::Address, &Kind::Reference(&["/ip/pool"], &[]));
 
 define! {
     /// What PPP customers get: addresses, speed, DNS.

@@ -52,6 +52,7 @@ impl Kind {
             Self::Ports => ports(text),
             Self::Choice(words) => choice(words, text),
             Self::Or(words, kind) => choice(words, text).or_else(|_| kind.text(text)),
+            Self::Either(first, second) => first.text(text).or_else(|_| second.text(text)),
             Self::List(kind) => items(text).map(|item| kind.text(item)).collect::<Result<Vec<_>, _>>().map(|all| all.join(",")),
             Self::Set(kind) => items(text).map(|item| kind.text(item)).collect::<Result<Vec<_>, _>>().map(sorted),
             Self::Flags(words) => flags(words, text),
