@@ -1,5 +1,12 @@
 //! The RouterOS side of the house: what routers understand, and how one talks to them.
 //!
-//! [`catalogue`] knows the menus, their arguments and which values mean the same.
+//! [`catalogue`] knows the menus, their arguments and which values mean the same. [`Command`] is built from it. [`codec`]
+//! turns sentences into bytes and back, for either side. [`errors`] tells a router's refusals apart. The feature `client`
+//! adds the connection, the feature `contract` the comparison with recordings of real routers.
 
 pub mod catalogue;
+pub mod codec;
+mod command;
+pub mod errors;
+
+pub use command::{Command, Query};

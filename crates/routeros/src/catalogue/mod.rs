@@ -207,6 +207,17 @@ pub fn menu(path: &str) -> Option<&'static Menu> {
     ALL.binary_search_by_key(&path, |menu| menu.path).ok().map(|index| ALL[index])
 }
 
+/// Says whether any menu's argument of this name is secret, or it is the secret of a login.
+#[must_use]
+pub fn is_secret(name: &[u8]) -> bool {
+    name == b"response" || SECRETS.contains(&name)
+}
+
+static SECRETS: LazyLock<Vec<&'static [u8]>> = LazyLock::new(|| {
+    let args = ALL.iter().flat_map(|menu| menu.args);
+    args.filter(|arg| arg.access == Access::Secret).map(|arg| arg.name.as_bytes()).collect()
+});
+
 /// The commands of a menu whose rows come and go.
 const ROWS: &[&str] = &["print", "add", "set", "remove"];
 /// The same, where a property can be taken away.
