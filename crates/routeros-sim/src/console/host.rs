@@ -20,8 +20,9 @@ pub trait Menus {
     /// What `word` is below `path`, `None` when nothing. `find`, `get` and `print` are commands of a menu as `add` is.
     fn node(&self, path: &str, word: &str) -> Option<Node>;
 
-    /// Whether `command` of `path` takes the argument `name`. Not asked of `find`, nor of the switches and the conditions of
-    /// `print`, nor of the arguments given without a name.
+    /// Whether `command` of `path` takes the argument `name`. Asked of what is written `name=` or `!name`, and, to learn what an
+    /// argument without a name stands for, of `numbers`, `value-name`, `destination`, `number`, `file-name`, `address` and
+    /// `name` in this order: a menu with one row only has no `numbers`. Not asked of `find` and `print`.
     fn accepts(&self, path: &str, command: &str, name: &str) -> bool;
 }
 
@@ -39,8 +40,9 @@ pub struct Call<'a> {
     /// The command, such as `add`. Never `find`: the interpreter answers it from [`Host::rows`].
     pub command: &'a str,
     /// The arguments in the order written. Text that stood without quotes comes as [`Value::Str`], so `yes` may be a name;
-    /// [`Value::argument`] writes the others. One given without a name comes under the name it stands for: `numbers` (an id, an
-    /// array of ids, or text that names a row), `value-name`, `destination`, and else `address`, `name`, ….
+    /// [`Value::argument`] writes the others. One given without a name comes under the name it stands for, such as `numbers`: an
+    /// id, an array of ids (nothing happens when it is empty), or text that names a row. A variable without a value comes as
+    /// [`Value::Nothing`].
     pub args: &'a [(String, Value)],
     /// The properties to clear, written `!name`.
     pub unset: &'a [String],
