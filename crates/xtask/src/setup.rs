@@ -162,14 +162,13 @@ fn install(missing: &[Need]) -> Result<()> {
                 let known = capture(Command::new("apt-cache").args(["search", "--names-only", "^postgresql-[0-9]+$"]))?;
                 let Some(package) = server_package(&known) else {
                     bail!(
-                        "this system's packages hold no PostgreSQL {POSTGRES_MAJOR_MIN} or newer: install it from postgresql.org/download, then run this again"
+                        "the package lists hold no PostgreSQL {POSTGRES_MAJOR_MIN} or newer (is this machine online?): install it, for example from postgresql.org/download, then run this again"
                     );
                 };
                 packages.push(package);
             }
         }
     }
-    // An earlier file of that name would be ours too; anything else of the administrator's stays as it is.
     let no_cluster = missing.contains(&Need::Postgres);
     if no_cluster {
         println!(
@@ -181,10 +180,8 @@ fn install(missing: &[Need]) -> Result<()> {
     let mut args = vec!["install", "--yes", "--no-install-recommends"];
     args.extend(packages.iter().map(String::as_str));
     let installed = admin.apt(&args);
-    if no_cluster {
-        capture(admin.command("rm").arg(NO_CLUSTER_FILE))?;
-    }
-    installed
+    let removed = if no_cluster { capture(admin.command("rm").arg(NO_CLUSTER_FILE)).map(drop) } else { Ok(()) };
+    installed.and(removed)
 }
 
 /// Picks the newest usable server from the lines of `apt-cache search` (`postgresql-15 - …`).
