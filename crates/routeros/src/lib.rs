@@ -5,6 +5,8 @@
 //! adds the connection, the feature `contract` the comparison with recordings of real routers.
 
 pub mod catalogue;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod codec;
 mod command;
 pub mod errors;
