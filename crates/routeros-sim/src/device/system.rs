@@ -1,0 +1,64 @@
+//! Commands that are paths of their own, and the log.
+
+use super::request::{Output, Request, Session, Trap};
+use super::table::{Fields, Origin};
+use super::values::{Change, Taking};
+use super::{Device, Effect};
+use routeros::catalogue::Menu;
+
+/// The rows that the log keeps in memory, as RouterOS does by default.
+const LOG_ROWS: usize = 1_000;
+
+impl Device {
+    /// Runs a command that is a path of its own.
+    pub(super) fn run(&mut self, session: &Session, menu: &'static Menu, request: &Request) -> Result<Output, Trap> {
+        let mut fields = Fields::new();
+        for (name, value) in &request.args {
+            if let Change::Put(name, value) = self.read_argument(menu, Taking::Add, name, value)? {
+                fields.insert(name, value);
+            }
+        }
+        let required = menu.args.iter().filter(|arg| arg.required && !fields.contains_key(arg.name));
+        let missing: Vec<&str> = required.map(|arg| arg.name).collect();
+        if !missing.is_empty() {
+            return Err(Trap::failure(format!("missing value(s) of argument(s) {}", missing.join(" "))));
+        }
+        let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        match menu.path {
+            "/system/reboot" => {
+                self.log("system,info", &format!("router rebooted by {}", session.user));
+                self.effects.push_back(Effect::Reboot);
+                Ok(Output::default())
+            }
+            "/log/info" | "/log/warning" | "/log/error" | "/log/debug" => {
+                let level = menu.path.trim_start_matches("/log/");
+                self.log(&format!("script,{level}"), &text("message"));
+                Ok(Output::default())
+            }
+            "/ip/hotspot/active/login" => self.hotspot_login_command(&fields).map(|()| Output::default()),
+            // The router waits for its button, which nobody presses here: nothing changes.
+            "/system/device-mode/update" => Err(Trap::failure("failure: device-mode update is not confirmed by the button or a power cycle")),
+            "/tool/fetch" if !self.config.mode.allows("fetch") => Err(Trap::device_mode()),
+            "/tool/fetch" | "/import" => Err(Trap::failure("failure: this simulator runs it from the console only")),
+            _ => Err(Trap::of(0, "no such command")),
+        }
+    }
+
+    /// Writes a row of `/log`.
+    pub fn log(&mut self, topics: &str, message: &str) {
+        let time = self.date_time();
+        let id = self.new_id("/log");
+        let fields = Fields::from([
+            ("time", time),
+            ("topics", topics.to_owned()),
+            ("message", message.to_owned()),
+            ("buffer", "memory".to_owned()),
+        ]);
+        let table = self.table("/log");
+        table.insert(super::Row { id, origin: Origin::Configured, fields }, None);
+        let oldest = table.iter().next().map(|row| row.id);
+        if table.len() > LOG_ROWS && let Some(oldest) = oldest {
+            table.remove(oldest);
+        }
+    }
+}
