@@ -13,11 +13,13 @@ enum Words {
     Literals,
     /// The property of the row at hand: the left side of a comparison in a condition, or a condition by itself.
     Properties,
-    /// A literal with all that an argument may hold: the right side of a comparison in a condition.
+    /// A literal with all that an argument may hold: behind `<`, `>` or `~` in a condition.
     Arguments,
+    /// The same behind `=` or `!=`, but text unless it is a bool, so that `007` is not 7.
+    Texts,
 }
 
-const SYMBOLS: [(&str, Binary); 18] = [
+const SYMBOLS: [(&str, Binary); 17] = [
     ("->", Binary::Element),
     ("||", Binary::Or),
     ("&&", Binary::And),
@@ -35,7 +37,6 @@ const SYMBOLS: [(&str, Binary); 18] = [
     ("*", Binary::Multiply),
     ("/", Binary::Divide),
     ("%", Binary::Modulo),
-    ("or", Binary::Or),
 ];
 
 impl Parser<'_, '_> {
@@ -187,10 +188,10 @@ impl Parser<'_, '_> {
                 return Ok(());
             }
             self.cursor.eat(symbol);
-            let right = match (words, operator.strength()) {
-                (Words::Literals, _) => Words::Literals,
-                (Words::Properties, ..RELATION) => Words::Properties,
-                (Words::Properties | Words::Arguments, _) => Words::Arguments,
+            let right = match (words, operator) {
+                (Words::Properties, Binary::Equal | Binary::Unequal) => Words::Texts,
+                (Words::Properties, _) if operator.strength() >= RELATION => Words::Arguments,
+                _ => words,
             };
             self.nested(|parser| parser.expression(operator.strength(), right))?;
             self.emit(Op::Binary(operator));
@@ -204,7 +205,7 @@ impl Parser<'_, '_> {
             "or" => return Some(("or", Binary::Or)),
             _ => {}
         }
-        SYMBOLS.iter().find(|(symbol, _)| *symbol != "or" && self.cursor.rest().starts_with(symbol)).copied()
+        SYMBOLS.iter().find(|(symbol, _)| self.cursor.rest().starts_with(symbol)).copied()
     }
 
     fn operand(&mut self, words: Words) -> Result<(), Failure> {
@@ -216,7 +217,7 @@ impl Parser<'_, '_> {
             return Ok(());
         }
         match self.cursor.peek() {
-            Some('(') if words == Words::Arguments => self.bracketed(Words::Literals),
+            Some('(') if words != Words::Properties => self.bracketed(Words::Literals),
             Some('"' | '$' | '(' | '[' | '{') => self.bracketed(words),
             Some('-') => {
                 self.cursor.bump();
@@ -234,9 +235,13 @@ impl Parser<'_, '_> {
                 let dot = if self.cursor.eat(".") { "." } else { "" };
                 Op::Property(format!("{dot}{}", self.cursor.take(in_name)))
             }
-            Words::Arguments => {
+            Words::Arguments | Words::Texts => {
                 let ends = |c| ends_word(c) || matches!(c, '<' | '>' | '~' | '!' | '&' | '|' | ',');
-                Op::Push(Value::literal(&self.cursor.word(ends)))
+                let word = self.cursor.word(ends);
+                Op::Push(match Value::literal(&word) {
+                    literal if words == Words::Arguments || matches!(literal, Value::Bool(_)) => literal,
+                    _ => word.into(),
+                })
             }
             Words::Literals => {
                 let word = self.number_or_name();

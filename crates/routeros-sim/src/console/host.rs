@@ -61,7 +61,8 @@ impl Call<'_> {
 /// How a device takes a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It is done: `add` gives the new id, `get` the value, `print` its text, most others [`Value::Nothing`].
+    /// It is done: `add` gives the new id, `get` the value (of the type that `:typeof` shall see), `print` its text, most others
+    /// [`Value::Nothing`].
     Done(Value),
     /// It takes a while (`/tool/fetch`): the host keeps what it needs of the call and answers with
     /// [`Console::answer`](super::Console::answer).
