@@ -1,1 +1,20 @@
+//! Mastwire's controller: one folder per domain, each with its types and front door (`mod.rs`), pure decisions (`rules.rs`), SQL
+//! (`store.rs`) and HTTP (`routes.rs`). `app` is built once and passed down; `http` only assembles.
 
+pub mod app;
+pub mod config;
+pub mod http;
+pub mod operators;
+pub mod secrets;
+pub mod tenants;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+use app::App;
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Every domain's routes, below `/api/v1`.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().merge(operators::routes()).merge(tenants::routes())
+}

@@ -1,0 +1,105 @@
+//! What routes take from a request, with errors that say what was wrong.
+
+use super::{Problem, ProblemKind};
+use crate::app::App;
+use crate::operators::{self, Actor, TenantScope};
+use axum::extract::rejection::{BytesRejection, JsonRejection};
+use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use axum::http::header;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+
+impl FromRequestParts<Arc<App>> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        let Some(token) = token else {
+            return Err(Problem::new(
+                ProblemKind::Unauthenticated,
+                "send `Authorization: Bearer` with the token of a login or an API token",
+            ));
+        };
+        Ok(operators::authenticate(app, token.trim()).await?)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for TenantScope {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match Actor::from_request_parts(parts, app).await? {
+            Actor::Tenant { scope, .. } => Ok(scope),
+            Actor::Platform { .. } => Err(Problem::new(
+                ProblemKind::Forbidden,
+                "the platform's operators do not see into a tenant: log in to one, or use /api/v1/platform",
+            )),
+        }
+    }
+}
+
+/// A JSON body; unknown fields, wrong types and bodies that are too large are told apart.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Problem::new(ProblemKind::MediaType, "send the body as `Content-Type: application/json`"))
+            }
+            Err(JsonRejection::BytesRejection(rejection)) => Err(body_problem(&rejection)),
+            // serde's text names the field and what it wanted, and quotes nothing but names and types.
+            Err(rejection) => Err(Problem::new(ProblemKind::Invalid, rejection.body_text())),
+        }
+    }
+}
+
+fn body_problem(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(ProblemKind::TooLarge, "the body is larger than this operation takes")
+    } else {
+        Problem::new(ProblemKind::Invalid, "the body did not arrive whole")
+    }
+}
+
+/// The id in the path; an id of another kind is told from one that does not exist.
+#[derive(Debug, Clone, Copy)]
+pub struct Id<T>(pub T);
+
+impl<S: Send + Sync, T> FromRequestParts<S> for Id<T>
+where
+    T: FromStr + Send,
+    T::Err: Display,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
+            return Err(Problem::field("id", "an id belongs into the path"));
+        };
+        text.parse().map(Self).map_err(|error: T::Err| Problem::field("id", error.to_string()))
+    }
+}
+
+/// The query's parameters.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(rejection) => Err(Problem::new(ProblemKind::Invalid, rejection.body_text())),
+        }
+    }
+}

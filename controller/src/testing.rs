@@ -1,0 +1,180 @@
+//! The controller in one process, on a real PostgreSQL, under a clock that the test moves; requests go through the whole HTTP service.
+
+use crate::app::App;
+use crate::config::Settings;
+use crate::operators::{self, Role};
+use crate::secrets::{MasterKey, Vault};
+use crate::tenants::{self, NewTenant};
+use axum::Router as AxumRouter;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use db::{PlatformActor, TestDb};
+use jiff::Timestamp;
+use model::{Clock, Currency, Entropy, ManualClock, Secret, SeededEntropy, TenantId};
+use serde_json::Value;
+use std::sync::Arc;
+use tower::ServiceExt as _;
+
+/// Answers larger than this are a fault.
+const ANSWER_MAX: usize = 8 << 20;
+
+/// A controller for a test.
+#[derive(Debug)]
+pub struct TestApp {
+    /// Its parts.
+    pub app: Arc<App>,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    /// Its database, for looking past all doors.
+    pub db: TestDb,
+    service: AxumRouter,
+    /// Holds the master key and goes away with the test.
+    _folder: tempfile::TempDir,
+}
+
+/// A tenant with its first admin, logged in.
+#[derive(Debug, Clone)]
+pub struct TestTenant {
+    /// The tenant.
+    pub id: TenantId,
+    /// The admin's bearer token.
+    pub token: String,
+}
+
+/// What a request got.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body; null where there is none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Returns a field of the body as text.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    pub fn text(&self, field: &str) -> String {
+        self.body[field].as_str().unwrap_or_else(|| panic!("{field} in {}", self.body)).to_owned()
+    }
+
+    /// Checks the status and returns the answer.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[must_use]
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+}
+
+impl TestApp {
+    /// Makes one with an empty database; the clock stands at 2026-01-15 09:00 UTC.
+    ///
+    /// # Panics
+    /// When PostgreSQL is missing.
+    pub async fn new() -> Self {
+        let db = TestDb::new().await;
+        let start: Timestamp = "2026-01-15T09:00:00Z".parse().expect("a time");
+        let clock = Arc::new(ManualClock::at(start));
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(42));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (master, _) = MasterKey::load_or_create(&folder.path().join("master.key"), &*entropy).expect("a key");
+        let config = Settings::default().check(folder.path().to_owned(), "192.0.2.1").expect("defaults are good");
+        let shared: Arc<dyn Clock> = clock.clone();
+        let app = Arc::new(App { db: db.db(), vault: Vault::new(master, entropy.clone()), clock: shared, entropy, config });
+        let service = crate::http::service(app.clone());
+        Self { app, clock, db, service, _folder: folder }
+    }
+
+    /// Makes a tenant and logs its admin in.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn tenant(&self, name: &str) -> TestTenant {
+        let login = name.to_lowercase();
+        let new = NewTenant {
+            name: name.to_owned(),
+            currency: Currency::KES,
+            time_zone: "Africa/Nairobi".to_owned(),
+            admin_login: login.clone(),
+            admin_name: name.to_owned(),
+        };
+        let (id, setup) = tenants::create(&self.app, &PlatformActor::system("test"), new).await.expect("a new tenant");
+        let token = self.log_in(&login, &setup.expect("a new person")).await;
+        TestTenant { id, token }
+    }
+
+    /// Uses a setup token and logs in; returns the bearer token.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn log_in(&self, login: &str, setup: &Secret<String>) -> String {
+        let password = Secret::new("a password for tests".to_owned());
+        operators::set_password(&self.app, setup.expose(), password.clone()).await.expect("a good link");
+        operators::log_in(&self.app, login, password, None).await.expect("the password just set").token.expose().clone()
+    }
+
+    /// Makes the platform's operator and logs in; returns the bearer token.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn platform(&self) -> String {
+        let setup = operators::recover(&self.app, "admin", true).await.expect("made");
+        self.log_in("admin", &setup).await
+    }
+
+    /// Makes an API token of a role in a tenant.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn token(&self, tenant: &TestTenant, role: Role) -> String {
+        let body = serde_json::json!({ "name": role.as_str(), "role": role.as_str() });
+        self.call("POST", "/api/v1/tokens", &tenant.token, Some(body)).await.expect(201).text("token")
+    }
+
+    /// Sends a request. Money writes get a fresh idempotency key.
+    ///
+    /// # Panics
+    /// When the answer is not JSON.
+    pub async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
+        let mut random = [0; 8];
+        self.app.entropy.fill(&mut random);
+        self.call_with_key(method, path, token, body, &hex::encode(random)).await
+    }
+
+    /// Sends a request with an idempotency key of the caller's.
+    ///
+    /// # Panics
+    /// When the answer is not JSON.
+    pub async fn call_with_key(&self, method: &str, path: &str, token: &str, body: Option<Value>, key: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("idempotency-key", key);
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = match body {
+            Some(value) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(value.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.send(request.body(body).expect("a good request")).await
+    }
+
+    /// Sends a request that was made by hand.
+    ///
+    /// # Panics
+    /// When the answer is not JSON.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.service.clone().oneshot(request).await.expect("the service does not fail");
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), ANSWER_MAX).await.expect("a whole body");
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("a JSON body") };
+        Answer { status, body }
+    }
+}
