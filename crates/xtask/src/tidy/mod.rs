@@ -131,8 +131,15 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_at, judge};
+    use super::{EXEMPT, is_at, judge};
+    use crate::process::root;
     use crate::tidy::tree::Tree;
+
+    #[test]
+    fn this_workspace_is_tidy() {
+        let verdict = judge(&Tree::read(root()).expect("the workspace is readable"), EXEMPT);
+        assert_eq!(verdict.failures, 0, "\n{}", verdict.lines.join("\n"));
+    }
 
     #[test]
     fn places_are_files_or_folders() {
