@@ -297,6 +297,21 @@ fn control_flows() {
 }
 
 #[test]
+fn an_error_ends_the_loops_and_variables_it_leaves() {
+    let seen = script(
+        r#":foreach a in={1;2} do={
+  :do { :foreach b in={3;4} do={ :local inner 1; :put ("a" . [:error "x"]) } } on-error={ :put "$a $[:typeof $b] $[:typeof $inner]" }
+}
+:put ("x" . [:do { :put ("a" . [:error "x"]) } on-error={}; :len "abc"])"#,
+    );
+    expect![[r#"
+        > 1 nothing nothing
+        > 2 nothing nothing
+        > x3"#]]
+    .assert_eq(&seen);
+}
+
+#[test]
 fn a_block_hides_its_variables() {
     let seen = script(":if (true) do={ :local x 1 }\n:put \"x is $[:typeof $x]\"\n:set x 2");
     expect![[r#"

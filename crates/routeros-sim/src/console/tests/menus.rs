@@ -54,6 +54,19 @@ peers add interface=mw allowed-address=10.10.0.1/32,10.10.0.2/32 public-key="ab=
 }
 
 #[test]
+fn a_block_gives_the_menu_back() {
+    let seen = script(
+        "/ip address\n:if (true) do={ /ppp secret; add name=x }\n:put [:len [/ppp secret; find]]\nadd address=[/system identity get name]",
+    );
+    expect![[r#"
+        /ppp/secret add name=x
+        > 1
+        /system/identity get value-name=name
+        /ip/address add address=MikroTik"#]]
+    .assert_eq(&seen);
+}
+
+#[test]
 fn arguments_are_told_as_they_are_written() {
     let seen = script(
         r#":local secret "p w"; :local t 1d2h; :local flag true; :local list {"a";"b"}

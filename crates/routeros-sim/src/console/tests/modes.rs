@@ -140,6 +140,41 @@ fn an_import_that_fails_keeps_what_it_did() {
 }
 
 #[test]
+fn a_guarded_block_is_pasted_twice_and_adds_once() {
+    let block = r#"{
+  :local mwName "mastwire"
+  :local mwTag "mw:0123456789ab"
+  :do {
+    :if ([:len [/interface wireguard find where comment=$mwTag]] = 0) do={
+      /interface wireguard add name=$mwName listen-port=0 comment=$mwTag
+    }
+    /interface wireguard peers
+    :if ([:len [find where comment=$mwTag]] = 0) do={
+      add interface=$mwName public-key="aGVsbG8=" allowed-address=10.10.0.1/32 comment=$mwTag
+    }
+    :local mwLeft 60
+    :while ($mwLeft > 0 and [:len [get [find where comment=$mwTag] interface]] = 0) do={ :set mwLeft ($mwLeft - 1); :delay 1s }
+    :log info ("mastwire: joined, seconds left " . $mwLeft)
+  } on-error={ :log error "mastwire: failed"; :error "mastwire: failed" }
+}
+"#;
+    let mut device = Device::default();
+    for _ in 0..2 {
+        let mut console = Console::terminal();
+        console.enter(block).expect("short");
+        drive(&mut console, &mut device);
+    }
+    expect![[r#"
+        /interface/wireguard add name=mastwire listen-port=0 comment=mw:0123456789ab
+        /interface/wireguard/peers add interface=mastwire public-key=aGVsbG8= allowed-address=10.10.0.1/32 comment=mw:0123456789ab
+        /interface/wireguard/peers get numbers=*2 value-name=interface
+        log info: mastwire: joined, seconds left 60
+        /interface/wireguard/peers get numbers=*2 value-name=interface
+        log info: mastwire: joined, seconds left 60"#]]
+    .assert_eq(&device.seen.join("\n"));
+}
+
+#[test]
 fn an_array_or_an_else_on_a_new_line_breaks() {
     expect!["! syntax error (line 1 column 13)"].assert_eq(&script(":local a {1;\n2}"));
     expect!["! bad command name else (line 2 column 1)"].assert_eq(&script(":if (false) do={ :put 1 }\nelse={ :put 2 }"));
