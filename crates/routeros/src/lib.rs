@@ -9,6 +9,8 @@ pub mod catalogue;
 pub mod client;
 pub mod codec;
 mod command;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod errors;
 
 pub use command::{Command, Query};
