@@ -12,13 +12,19 @@ mod finding;
 mod menus;
 mod object;
 mod observed;
+mod plan;
 mod recipes;
 mod site;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use changeset::{Action, Change, ChangeSet, Kick, Undo};
 pub use finding::{Finding, Severity};
 pub use menus::observe_list;
 pub use object::{Desired, Object, ObjectKey, Position, Risk, SiteError, Value, Values};
 pub use observed::{Observed, Print, Row};
+pub use plan::{Policy, plan};
 pub use recipes::{BLOCKED, EXPIRED, NAME_PREFIX, PAY_HOSTS, desired, keys};
 pub use site::*;

@@ -59,12 +59,12 @@ pub fn rank(menu: &Menu) -> usize {
 }
 
 /// Lists what has to be printed before [`crate::plan`], all of it independent of the rest. Menus are read even when the site
-/// wants nothing there, because something of ours may be left in them.
+/// wants nothing there, because something of ours may be left in them; those of a hotspot that cannot run are not, so that what is in them stays.
 #[must_use]
 pub fn observe_list(site: &Site) -> Vec<Print> {
     let managed = MANAGED.into_iter().map(|menu| Print { menu, proplist: properties(menu, site), any_of: rows(menu) });
     let sessions = SESSIONS.into_iter().map(|(menu, names)| Print { menu, proplist: names.to_vec(), any_of: Vec::new() });
-    let hotspot = site.facts.hotspot != HotspotSupport::Missing;
+    let hotspot = site.facts.hotspot == HotspotSupport::Ready;
     managed.chain(sessions).filter(|print| hotspot || !print.menu.path.starts_with(cat::ip_hotspot::MENU.path)).collect()
 }
 

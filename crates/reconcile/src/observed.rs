@@ -65,6 +65,11 @@ impl Observed {
         self.0.get(menu.path).map_or(&[], Vec::as_slice)
     }
 
+    /// Says whether a menu was printed.
+    pub(crate) fn printed(&self, menu: &Menu) -> bool {
+        self.0.contains_key(menu.path)
+    }
+
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn rows_mut(&mut self, menu: &Menu) -> &mut Vec<Row> {
         self.0.entry(menu.path).or_default()

@@ -6,6 +6,7 @@
 
 mod draft;
 mod expired;
+mod fuse;
 mod hotspot;
 mod people;
 mod pppoe;
@@ -14,6 +15,7 @@ mod tunnel;
 use crate::object::{Desired, Object, ObjectKey, SiteError};
 use crate::site::{CUSTOMERS_MAX, Customer, PARTS_MAX, Package, PackageKind, Service, Site, Speed, State};
 use crate::{Finding, Severity, menus};
+pub use draft::COMMENT;
 use draft::Draft;
 use model::{BitsPerSec, PackageId, Tag};
 use std::cell::RefCell;
@@ -31,6 +33,10 @@ pub const BLOCKED: &str = "mw-blocked";
 /// The address list of what expired customers may reach.
 pub const PAY_HOSTS: &str = "mw-pay";
 
+/// The chains through which packets come to the router itself: ours, and the one that leads into it.
+pub const INPUT_CHAINS: [&str; 2] = [tunnel::INPUT, "input"];
+
+/// Days that fuses reach ahead at most.
 const FUSE_DAYS_MAX: u16 = 366;
 
 /// Builds what a site's router should hold. Deterministic: equal input gives equal output.
@@ -45,6 +51,7 @@ pub fn desired(site: &Site, tags: &dyn Fn(&ObjectKey) -> Option<Tag>) -> Result<
     expired::rules(&mut recipe)?;
     tunnel::rules(&mut recipe)?;
     people::all(&mut recipe)?;
+    fuse::all(&mut recipe)?;
     recipe.finish()
 }
 
@@ -71,6 +78,7 @@ fn check(site: &Site) -> Result<(), SiteError> {
         ("services", site.services.len(), PARTS_MAX),
         ("pay hosts", hosts, PARTS_MAX),
         ("PPPoE services", pppoe, 1),
+        ("days of fuses", usize::from(site.fuse_days), usize::from(FUSE_DAYS_MAX)),
     ];
     match counts.into_iter().find(|(_, count, max)| count > max) {
         Some((what, _, max)) => Err(SiteError::TooMany { what, max }),

@@ -6,7 +6,7 @@ use crate::object::{ObjectKey, Risk, SiteError};
 use routeros::catalogue::ip_firewall_filter as filter;
 
 /// The chain for what the tunnel brings to the router itself.
-const INPUT: &str = "mw-input";
+pub const INPUT: &str = "mw-input";
 
 /// The chain for everything that passes through the router.
 const FORWARD: &str = "mw-forward";

@@ -1,0 +1,269 @@
+//! Which row is which object.
+
+use super::{Policy, diff};
+use crate::object::{Object, ObjectKey};
+use crate::observed::Row;
+use crate::recipes::{COMMENT, NAME_PREFIX};
+use crate::{Finding, Severity, menus};
+use model::Tag;
+use routeros::catalogue::{Access, Kind, Menu, Shape, ip_firewall_filter, ip_hotspot_walled_garden, ip_pool};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The argument that names a row, in every menu that has names; spelled alike in all of them.
+const NAME: &str = ip_pool::NAME;
+
+/// An object and its row, if it has one.
+#[derive(Clone, Copy)]
+pub struct Matched<'a> {
+    pub object: &'a Object,
+    pub row: Option<&'a Row>,
+}
+
+/// A menu's objects and rows, put together.
+pub struct Matching<'a> {
+    pub menu: &'static Menu,
+    /// The objects that can be written, in the order of the recipes.
+    pub matched: Vec<Matched<'a>>,
+    /// Ours, but not wanted any more.
+    pub orphans: Vec<&'a Row>,
+    /// Not ours, in the router's order.
+    pub foreign: Vec<&'a Row>,
+}
+
+impl<'a> Matching<'a> {
+    pub fn by_id(&self, id: &str) -> Option<Matched<'a>> {
+        self.matched.iter().copied().find(|matched| matched.row.is_some_and(|row| row.id == id))
+    }
+
+    pub fn missing(&self) -> impl Iterator<Item = Matched<'a>> {
+        self.matched.iter().copied().filter(|matched| matched.row.is_none())
+    }
+
+    fn existing(&self) -> impl Iterator<Item = (&'a Object, &'a Row)> {
+        self.matched.iter().filter_map(|matched| matched.row.map(|row| (matched.object, row)))
+    }
+
+    /// Sorts the objects with rows into levels: whoever takes a name comes after the one that gives it up. Those that wait
+    /// for each other in a circle come last, and the router will refuse them.
+    pub fn levels(&self) -> Vec<Vec<(&'a Object, &'a Row)>> {
+        let mut held: BTreeMap<Key, &ObjectKey> =
+            self.existing().filter_map(|(object, row)| Some((row_key(self.menu, row)?, &object.key))).collect();
+        let mut waiting: Vec<_> = self.existing().collect();
+        let mut levels = Vec::new();
+        while !waiting.is_empty() {
+            let free = |(object, _): &(&Object, &Row)| {
+                object_key(object).is_none_or(|key| held.get(&key).is_none_or(|holder| **holder == object.key))
+            };
+            let (mut level, mut rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(free);
+            if level.is_empty() {
+                level.append(&mut rest);
+            }
+            for (_, row) in &level {
+                row_key(self.menu, row).map(|key| held.remove(&key));
+            }
+            levels.push(level);
+            waiting = rest;
+        }
+        levels
+    }
+}
+
+/// What makes a row unique in its menu.
+type Key = Vec<Option<String>>;
+
+pub fn row_key(menu: &Menu, row: &Row) -> Option<Key> {
+    let part = |name: &&str| menu.arg(name).map(|arg| diff::shown(arg, row));
+    if menu.key.is_empty() { None } else { menu.key.iter().map(part).collect() }
+}
+
+pub fn object_key(object: &Object) -> Option<Key> {
+    let part = |name: &&str| {
+        let arg = object.menu.arg(name)?;
+        Some(object.text(name).or(arg.default).map(str::to_owned))
+    };
+    if object.menu.key.is_empty() { None } else { object.menu.key.iter().map(part).collect() }
+}
+
+/// Says whether an argument is the one that carries the mark.
+pub fn is_comment(name: &str) -> bool {
+    name == COMMENT
+}
+
+/// Names a row for people: by its name, by what makes it unique, or by what it does.
+fn label(menu: &Menu, text: impl Fn(&'static str) -> Option<String>) -> Option<String> {
+    if let Some(name) = text(NAME) {
+        return Some(name);
+    }
+    let nameless = &[ip_firewall_filter::CHAIN, ip_firewall_filter::ACTION, ip_hotspot_walled_garden::DST_HOST];
+    let names = if menu.key.is_empty() { nameless } else { menu.key };
+    let parts: Vec<_> = names.iter().filter_map(|name| text(name)).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// Names an object for people.
+pub fn object_label(object: &Object) -> String {
+    label(object.menu, |name| object.text(name).map(str::to_owned)).unwrap_or_else(|| object.key.to_string())
+}
+
+/// Names a row for people.
+pub fn row_label(menu: &Menu, row: &Row) -> String {
+    let text = |name| menu.arg(name).and_then(|arg| diff::shown(arg, row)).filter(|text| !text.is_empty());
+    label(menu, text).unwrap_or_else(|| row.id.clone())
+}
+
+fn has_comment(menu: &Menu) -> bool {
+    menu.arg(COMMENT).is_some_and(|arg| arg.access == Access::ReadWrite)
+}
+
+/// Reads a row's tag.
+pub fn tag(menu: &Menu, row: &Row) -> Option<Tag> {
+    row.text(COMMENT).parse().ok().filter(|_| has_comment(menu))
+}
+
+/// Says whether a row is marked as ours.
+pub fn ours(menu: &Menu, row: &Row, policy: &Policy) -> bool {
+    if has_comment(menu) {
+        tag(menu, row).is_some_and(|tag| !policy.keep.contains(&tag))
+    } else {
+        row.text(NAME).starts_with(NAME_PREFIX)
+    }
+}
+
+/// Puts objects and rows together: by tag; by key, for rows of ours whose tag nobody knows; by equality, for rows with our
+/// kind of name that lost their comment. What would clash with a foreign row is blocked.
+pub fn of<'a>(
+    menu: &'static Menu,
+    objects: &[&'a Object],
+    rows: &'a [Row],
+    policy: &Policy,
+    blocked: &mut Blocked,
+) -> Matching<'a> {
+    let mut rows: Vec<&Row> = rows.iter().filter(|row| !row.flag(menus::DYNAMIC)).collect();
+    if menu.shape != Shape::Ordered {
+        // Ids are hexadecimal numbers behind a star.
+        rows.sort_by_key(|row| (row.id.len(), row.id.clone()));
+    }
+    let (own, foreign): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(|row| ours(menu, row, policy));
+    let mut claims = Claims::new(menu, own);
+    let mut found: Vec<Matched<'a>> = objects.iter().map(|object| Matched { object, row: claims.by_tag(object) }).collect();
+    for matched in &mut found {
+        matched.row = matched.row.or_else(|| claims.by_key(matched.object));
+    }
+    let taken: BTreeMap<Key, &Row> = foreign.iter().filter_map(|row| Some((row_key(menu, row)?, *row))).collect();
+    let mut matched = Vec::new();
+    let mut adopted = BTreeSet::new();
+    for Matched { object, row } in found {
+        let clash = object_key(object).and_then(|key| taken.get(&key).copied());
+        match clash {
+            Some(lost) if row.is_none() && adoptable(object, lost, policy) => {
+                adopted.insert(&lost.id);
+                matched.push(Matched { object, row: Some(lost) });
+            }
+            Some(_) => blocked.clash(object),
+            // What is there already is kept right as far as it can be, above all when someone is to be switched off.
+            None if row.is_none() && blocked.waits(object) => {}
+            None => matched.push(Matched { object, row }),
+        }
+    }
+    let foreign = foreign.into_iter().filter(|row| !adopted.contains(&row.id)).collect();
+    Matching { menu, matched, orphans: claims.rest(), foreign }
+}
+
+/// Rows of ours, and which of them objects have claimed.
+struct Claims<'a> {
+    rows: Vec<&'a Row>,
+    claimed: BTreeSet<&'a str>,
+    by_tag: BTreeMap<Tag, &'a Row>,
+    by_key: BTreeMap<Key, &'a Row>,
+}
+
+impl<'a> Claims<'a> {
+    fn new(menu: &'static Menu, rows: Vec<&'a Row>) -> Self {
+        // Of several rows the first one counts.
+        let by_tag = rows.iter().rev().filter_map(|row| Some((tag(menu, row)?, *row))).collect();
+        let by_key = rows.iter().rev().filter_map(|row| Some((row_key(menu, row)?, *row))).collect();
+        Self { rows, claimed: BTreeSet::new(), by_tag, by_key }
+    }
+
+    fn by_tag(&mut self, object: &Object) -> Option<&'a Row> {
+        let row = self.by_tag.get(&object.tag).copied();
+        self.claim(row)
+    }
+
+    fn by_key(&mut self, object: &Object) -> Option<&'a Row> {
+        let row = object_key(object).and_then(|key| self.by_key.get(&key).copied());
+        self.claim(row)
+    }
+
+    fn claim(&mut self, row: Option<&'a Row>) -> Option<&'a Row> {
+        row.filter(|row| self.claimed.insert(&row.id))
+    }
+
+    fn rest(self) -> Vec<&'a Row> {
+        self.rows.into_iter().filter(|row| !self.claimed.contains(row.id.as_str())).collect()
+    }
+}
+
+/// Says whether a foreign row is one of ours that lost its comment: our kind of name, no comment, equal in everything else.
+fn adoptable(object: &Object, row: &Row, policy: &Policy) -> bool {
+    row.text(NAME).starts_with(NAME_PREFIX)
+        && row.text(COMMENT).is_empty()
+        && diff::of(object, row, policy).iter().all(|difference| is_comment(difference.arg.name))
+}
+
+/// Objects that cannot be written because a foreign row is in the way, or because what they refer to cannot be written.
+#[derive(Default)]
+pub struct Blocked {
+    keys: BTreeSet<ObjectKey>,
+    /// Names that objects may refer to, with the clash that blocks them.
+    names: BTreeMap<(&'static str, String), ObjectKey>,
+    clashes: BTreeMap<ObjectKey, Clash>,
+}
+
+struct Clash {
+    menu: &'static str,
+    label: String,
+    waiting: usize,
+}
+
+impl Blocked {
+    pub fn contains(&self, key: &ObjectKey) -> bool {
+        self.keys.contains(key)
+    }
+
+    fn clash(&mut self, object: &Object) {
+        let label = object_label(object);
+        self.clashes.insert(object.key.clone(), Clash { menu: object.menu.path, label, waiting: 0 });
+        self.block(object, object.key.clone());
+    }
+
+    fn block(&mut self, object: &Object, root: ObjectKey) {
+        self.keys.insert(object.key.clone());
+        if let Some(name) = object.text(NAME) {
+            self.names.insert((object.menu.path, name.to_owned()), root);
+        }
+    }
+
+    /// Blocks an object that refers to a blocked one.
+    fn waits(&mut self, object: &Object) -> bool {
+        let root = object.values.iter().find_map(|(name, value)| {
+            let Kind::Reference(menus, _) = object.menu.arg(name)?.kind else { return None };
+            menus.iter().find_map(|menu| self.names.get(&(*menu, value.expose()?.to_owned())))
+        });
+        let Some(root) = root.cloned() else { return false };
+        if let Some(clash) = self.clashes.get_mut(&root) {
+            clash.waiting += 1;
+        }
+        self.block(object, root);
+        true
+    }
+
+    /// Reports the clashes.
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        self.clashes.values().map(|Clash { menu, label, waiting }| {
+            let waits = if *waiting == 0 { String::new() } else { format!(" {waiting} other objects wait for it.") };
+            let text = format!("{menu} already has `{label}`, which is not ours and stays as it is.{waits} Rename or remove it.");
+            Finding::new(Severity::Warning, "conflict", text)
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! Goal: the recipes and plans are what people expect, and a plan that was applied leaves nothing to plan. Method: golden
+//! texts of one example site, and random sites and routers with foreign rows in all spellings.
+
+mod example;
+mod plans;
+mod properties;
+mod recipes;

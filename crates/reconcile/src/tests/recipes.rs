@@ -1,0 +1,483 @@
+//! What the example's router should hold.
+
+use super::example::{active, customer, site, tags, wanted};
+use crate::*;
+use expect_test::{Expect, expect};
+use model::Tag;
+use std::fmt::Write as _;
+
+/// Shows the objects of some menus, scripts in full.
+fn show(desired: &Desired, menus: &[&str]) -> String {
+    let mut text = String::new();
+    for object in desired.objects.iter().filter(|object| menus.contains(&object.menu.path)) {
+        writeln!(text, "{} {} # {}", object.menu.path, object.key, object.reason).expect("a String takes everything");
+        for (name, value) in &object.values {
+            match value {
+                Value::Plain(script) if script.contains('\n') => writeln!(text, "    {name}:\n{script}"),
+                _ => writeln!(text, "    {name}={value}"),
+            }
+            .expect("a String takes everything");
+        }
+    }
+    text
+}
+
+#[track_caller]
+fn golden(menus: &[&str], expected: &Expect) {
+    expected.assert_eq(&show(&wanted(&site()), menus));
+}
+
+#[test]
+fn pppoe() {
+    golden(
+        &["/ppp/profile", "/interface/pppoe-server/server", "/ppp/secret"],
+        &expect![[r#"
+        /ppp/profile ppp-profile:pkg_00000000000070008000000000000001 # profile of package Home 10
+            address-list=(none)
+            comment=mw:db1c1a2c9377
+            dns-server=1.1.1.1
+            local-address=10.64.0.1
+            name=mw-db1c1a2c9377
+            only-one=yes
+            rate-limit="5M/10M 10M/20M 4M/8M 16s/16s"
+            remote-address=mw-pppoe
+        /ppp/profile ppp-profile:expired # profile of expired customers
+            address-list=mw-expired
+            comment=mw:51ed473e93a4
+            dns-server=1.1.1.1
+            local-address=10.64.0.1
+            name=mw-expired
+            only-one=yes
+            rate-limit=256k/256k
+            remote-address=mw-expired
+        /interface/pppoe-server/server pppoe-server:ether2 # customers dial in on ether2
+            authentication=chap,mschap1,mschap2,pap
+            comment=mw:3bbe0801cf13
+            default-profile=mw-expired
+            disabled=no
+            interface=ether2
+            keepalive-timeout=30
+            one-session-per-host=yes
+            service-name=mw-ether2
+        /ppp/secret ppp-secret:cus_00000000000070008000000000000001 # customer alice is active, package Home 10
+            caller-id=(none)
+            comment=mw:792d23f94e29
+            disabled=no
+            name=alice
+            password=***
+            profile=mw-db1c1a2c9377
+            remote-address=(none)
+            service=pppoe
+        /ppp/secret ppp-secret:cus_00000000000070008000000000000002 # customer bob is expired, package Home 10
+            caller-id=(none)
+            comment=mw:792d22f94e29
+            disabled=no
+            name=bob
+            password=***
+            profile=mw-expired
+            remote-address=(none)
+            service=pppoe
+        /ppp/secret ppp-secret:cus_00000000000070008000000000000003 # customer carol is suspended, package Home 10
+            caller-id=(none)
+            comment=mw:792d21f94e29
+            disabled=yes
+            name=carol
+            password=***
+            profile=mw-db1c1a2c9377
+            remote-address=(none)
+            service=pppoe
+    "#]],
+    );
+}
+
+#[test]
+fn pools_and_addresses() {
+    golden(
+        &["/ip/pool", "/ip/address", "/ip/dhcp-server", "/ip/dhcp-server/network"],
+        &expect![[r#"
+        /ip/pool pool:mw-pppoe # addresses for PPPoE customers
+            comment=mw:bc1d6cc4b6f3
+            name=mw-pppoe
+            ranges=10.64.0.2-10.64.3.254
+        /ip/pool pool:mw-expired # addresses for PPPoE expired customers
+            comment=mw:e73dcd2ed95f
+            name=mw-expired
+            ranges=10.65.0.2-10.65.0.254
+        /ip/pool hotspot-pool:ether3 # addresses of the hotspot on ether3
+            comment=mw:7b143cd42b2b
+            name=mw-hotspot-ether3
+            ranges=192.168.88.10-192.168.88.254
+        /ip/address hotspot-address:ether3 # the router's address of the hotspot on ether3
+            address=192.168.88.1/24
+            comment=mw:5f89ff186f55
+            disabled=no
+            interface=ether3
+        /ip/dhcp-server/network hotspot-network:ether3 # the network of the hotspot on ether3
+            address=192.168.88.0/24
+            comment=mw:f7f172eed0a3
+            dns-server=192.168.88.1
+            gateway=192.168.88.1
+        /ip/dhcp-server hotspot-dhcp:ether3 # the DHCP server of the hotspot on ether3
+            address-pool=mw-hotspot-ether3
+            comment=mw:9913060d14f0
+            disabled=no
+            interface=ether3
+            lease-time=1h
+            name=mw-hotspot-ether3
+    "#]],
+    );
+}
+
+#[test]
+fn hotspot() {
+    let menus =
+        ["/ip/hotspot", "/ip/hotspot/profile", "/ip/hotspot/user", "/ip/hotspot/user/profile", "/ip/hotspot/walled-garden"];
+    golden(
+        &menus,
+        &expect![[r#"
+        /ip/hotspot/profile hotspot-server-profile:ether3 # the login page of the hotspot on ether3
+            dns-name=login.isp.example
+            hotspot-address=192.168.88.1
+            login-by=cookie,http-chap,http-pap,mac-cookie
+            name=mw-hotspot-ether3
+        /ip/hotspot/user/profile hotspot-profile:pkg_00000000000070008000000000000002 # profile of package Day pass
+            add-mac-cookie=yes
+            keepalive-timeout=5m
+            name=mw-b7ebd4f1a490
+            rate-limit=5M/5M
+            shared-users=2
+        /ip/hotspot hotspot-server:ether3 # the hotspot on ether3
+            address-pool=mw-hotspot-ether3
+            disabled=no
+            interface=ether3
+            name=mw-hotspot-ether3
+            profile=mw-hotspot-ether3
+        /ip/hotspot/walled-garden walled-garden:portal.isp.example # portal.isp.example is open before login
+            action=allow
+            comment=mw:286f794e73c9
+            dst-host=portal.isp.example
+        /ip/hotspot/user hotspot-user:cus_00000000000070008000000000000004 # customer 254700000004 is active, package Day pass
+            address=(none)
+            comment=mw:7778376e5c79
+            disabled=no
+            limit-bytes-total=1073741824
+            limit-uptime=2d10h
+            mac-address=02:AA:BB:CC:DD:EE
+            name=254700000004
+            password=***
+            profile=mw-b7ebd4f1a490
+    "#]],
+    );
+}
+
+#[test]
+fn firewall() {
+    golden(
+        &["/ip/firewall/filter", "/ip/firewall/nat", "/ip/firewall/address-list"],
+        &expect![[r#"
+        /ip/firewall/address-list pay-host:203.0.113.7 # 203.0.113.7 is open to expired customers
+            address=203.0.113.7
+            comment=mw:2bb8601feb25
+            disabled=no
+            list=mw-pay
+        /ip/firewall/address-list pay-host:203.0.113.8 # 203.0.113.8 is open to expired customers
+            address=203.0.113.8
+            comment=mw:2bb85d1feb25
+            disabled=no
+            list=mw-pay
+        /ip/firewall/address-list stop:cus_00000000000070008000000000000006 # customer kiosk is expired, package Shop line
+            address=198.51.100.21
+            comment=mw:b1ac869f4e6f
+            disabled=no
+            list=mw-blocked
+        /ip/firewall/nat nat:redirect-hosts # pay hosts are reached as they are
+            action=accept
+            chain=mw-redirect
+            comment=mw:be06472f6533
+            disabled=no
+            dst-address-list=mw-pay
+        /ip/firewall/nat nat:redirect-page # plain web requests of expired customers go to the pay page
+            action=dst-nat
+            chain=mw-redirect
+            comment=mw:3ab175ed4b58
+            disabled=no
+            dst-port=80
+            protocol=tcp
+            to-addresses=203.0.113.7
+            to-ports=8081
+        /ip/firewall/nat nat:redirect # expired customers are led to the pay page
+            action=jump
+            chain=dstnat
+            comment=mw:5f37b5986be2
+            disabled=no
+            jump-target=mw-redirect
+            src-address-list=mw-expired
+        /ip/firewall/filter filter-expired:dns-udp # expired customers resolve names
+            action=accept
+            chain=mw-expired
+            comment=mw:58223bbe133e
+            disabled=no
+            dst-address-list=(none)
+            dst-port=53
+            protocol=udp
+        /ip/firewall/filter filter-expired:dns-tcp # expired customers resolve names
+            action=accept
+            chain=mw-expired
+            comment=mw:62674cbe1984
+            disabled=no
+            dst-address-list=(none)
+            dst-port=53
+            protocol=tcp
+        /ip/firewall/filter filter-expired:hosts # expired customers reach the pay hosts
+            action=accept
+            chain=mw-expired
+            comment=mw:9d30c13486a3
+            disabled=no
+            dst-address-list=mw-pay
+        /ip/firewall/filter filter-expired:drop # expired customers reach nothing else
+            action=drop
+            chain=mw-expired
+            comment=mw:01851b82abc3
+            disabled=no
+        /ip/firewall/filter filter-input:api # the hub reaches the API
+            action=accept
+            chain=mw-input
+            comment=mw:70e7d4a84124
+            disabled=no
+            dst-port=8728
+            protocol=tcp
+            src-address=10.10.0.1
+        /ip/firewall/filter filter-input:icmp # the hub can ping
+            action=accept
+            chain=mw-input
+            comment=mw:6d3954a43ddb
+            disabled=no
+            protocol=icmp
+            src-address=10.10.0.1
+        /ip/firewall/filter filter-input:replies # answers to what the router asked the hub
+            action=accept
+            chain=mw-input
+            comment=mw:9127ac15dfe8
+            connection-state=established,related
+            disabled=no
+            src-address=10.10.0.1
+        /ip/firewall/filter filter-input:drop # nothing else comes in from the tunnel
+            action=drop
+            chain=mw-input
+            comment=mw:c50403fe839e
+            disabled=no
+        /ip/firewall/filter filter-input:jump # what the tunnel brings is judged by our rules
+            action=jump
+            chain=input
+            comment=mw:5a8ce4ab0d87
+            disabled=no
+            in-interface=wg-mastwire
+            jump-target=mw-input
+        /ip/firewall/filter filter-forward:from-tunnel # nothing passes from or to the tunnel
+            action=drop
+            chain=mw-forward
+            comment=mw:1bbc373a6a4d
+            disabled=no
+            in-interface=wg-mastwire
+        /ip/firewall/filter filter-forward:to-tunnel # nothing passes from or to the tunnel
+            action=drop
+            chain=mw-forward
+            comment=mw:57e0ed0ebfd9
+            disabled=no
+            out-interface=wg-mastwire
+        /ip/firewall/filter filter-forward:blocked # switched-off customers reach nothing
+            action=drop
+            chain=mw-forward
+            comment=mw:e1a2a13e6a65
+            disabled=no
+            src-address-list=mw-blocked
+        /ip/firewall/filter filter-forward:expired # expired customers are held to the pay page
+            action=jump
+            chain=mw-forward
+            comment=mw:89d2e5a2b8b6
+            disabled=no
+            jump-target=mw-expired
+            src-address-list=mw-expired
+        /ip/firewall/filter filter-forward:jump # everything that passes is judged by our rules first
+            action=jump
+            chain=forward
+            comment=mw:6d42e59f707f
+            disabled=no
+            jump-target=mw-forward
+    "#]],
+    );
+}
+
+#[test]
+fn queues() {
+    golden(
+        &["/queue/simple"],
+        &expect![[r#"
+        /queue/simple queue:cus_00000000000070008000000000000005 # customer shop is active, package Shop line
+            burst-limit=(none)
+            burst-threshold=(none)
+            burst-time=(none)
+            comment=mw:2cad8053c39d
+            disabled=no
+            max-limit=20000000/20000000
+            name=mw-shop
+            target=198.51.100.20/32
+        /queue/simple queue:cus_00000000000070008000000000000006 # customer kiosk is expired, package Shop line
+            burst-limit=(none)
+            burst-threshold=(none)
+            burst-time=(none)
+            comment=mw:2cad8353c39d
+            disabled=no
+            max-limit=20000000/20000000
+            name=mw-kiosk
+            target=198.51.100.21/32
+    "#]],
+    );
+}
+
+#[test]
+fn fuses() {
+    golden(
+        &["/system/scheduler"],
+        &expect![[r#"
+            /system/scheduler fuse:2026-11-21T16 # ends 1 grants at 2026-11-21 16:00 if the controller does not
+                comment=mw:062b6429815c
+                disabled=no
+                interval=0s
+                name=mw-fuse-2026112116
+                on-event:
+            :do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={}
+            :do { /ppp/secret/unset [find comment="mw:792d23f94e29"] value-name=remote-address } on-error={}
+            :do { /ppp/active/remove [find name="alice"] } on-error={}
+                policy=read,test,write
+                start-date=2026-11-21
+                start-time=16:00:00
+            /system/scheduler fuse:2026-11-21T17 # ends 1 grants at 2026-11-21 17:00 if the controller does not
+                comment=mw:062b6529815c
+                disabled=no
+                interval=0s
+                name=mw-fuse-2026112117
+                on-event=":do { /ip/firewall/address-list/add list=mw-blocked address=198.51.100.20 comment="mw:b1ac859f4e6f" } on-error={}"
+                policy=read,test,write
+                start-date=2026-11-21
+                start-time=17:00:00
+            /system/scheduler fuse:2026-11-21T19 # ends 1 grants at 2026-11-21 19:00 if the controller does not
+                comment=mw:062b7329815c
+                disabled=no
+                interval=0s
+                name=mw-fuse-2026112119
+                on-event:
+            :do { /ip/hotspot/user/set [find comment="mw:7778376e5c79"] disabled=yes } on-error={}
+            :do { /ip/hotspot/active/remove [find user="254700000004"] } on-error={}
+            :do { /ip/hotspot/cookie/remove [find user="254700000004"] } on-error={}
+                policy=read,test,write
+                start-date=2026-11-21
+                start-time=19:00:00
+        "#]],
+    );
+}
+
+#[test]
+fn fuses_are_split_and_end_at_the_horizon() {
+    let mut site = site();
+    site.customers = (0..90).map(|number| customer(number, &format!("c\"$\\é{number}"), 1, active(1))).collect();
+    site.customers.push(customer(100, "late", 1, active(24 * 8)));
+    let desired = wanted(&site);
+    let fuses: Vec<_> = desired.objects.iter().filter(|object| object.menu.path == "/system/scheduler").collect();
+    let names: Vec<_> = fuses.iter().filter_map(|fuse| fuse.text("name")).collect();
+    assert_eq!(names, ["mw-fuse-2026112115", "mw-fuse-2026112115-2", "mw-fuse-2026112115-3"]);
+    for fuse in &fuses {
+        let script = fuse.text("on-event").expect("a fuse has a script");
+        assert!(script.is_ascii() && script.len() < 60_000, "{}", script.len());
+        assert!(script.contains(r#"name="c\"\$\\\C3\A9"#), "{script}");
+    }
+    expect![[r#"
+        info fuse-horizon: 1 grants end after the 7 days for which the router carries fuses; theirs are written when the time comes.
+    "#]].assert_eq(&desired.findings.iter().map(|finding| format!("{finding}\n")).collect::<String>());
+}
+
+#[test]
+fn without_a_scheduler_the_plan_says_what_stands_in() {
+    for (clock_set, scheduler_allowed, hotspot, expected) in [
+        (
+            true,
+            false,
+            HotspotSupport::Ready,
+            expect![[r#"
+            warning no-fuses: The router carries no scheduled ends, because device-mode forbids the scheduler. 1 hotspot grants still end by their online time; 2 PPPoE and static grants end only when the controller reaches the router.
+        "#]],
+        ),
+        (
+            false,
+            true,
+            HotspotSupport::Forbidden,
+            expect![[r#"
+            warning hotspot-left-out: The hotspot on ether3 is left out: device-mode forbids it.
+            warning no-fuses: The router carries no scheduled ends, because its clock is not set. 0 hotspot grants still end by their online time; 2 PPPoE and static grants end only when the controller reaches the router.
+        "#]],
+        ),
+    ] {
+        let mut site = site();
+        site.facts = Facts { clock_set, scheduler_allowed, hotspot, ..site.facts };
+        let desired = wanted(&site);
+        assert_eq!(show(&desired, &["/system/scheduler"]), "");
+        expected.assert_eq(&desired.findings.iter().map(|finding| format!("{finding}\n")).collect::<String>());
+    }
+}
+
+#[test]
+fn a_fuse_never_cuts_early() {
+    let mut site = site();
+    // Summer time ends at 02:00 on this day, and the hour from 01:00 comes twice.
+    site.facts.zone = jiff::tz::TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").expect("a zone");
+    site.facts.now = "2026-11-01T04:00:00Z".parse().expect("a time");
+    for minute in 0..300 {
+        let until = site.facts.now + jiff::SignedDuration::from_mins(minute);
+        site.customers = vec![customer(1, "alice", 1, active(0))];
+        let since = until - jiff::SignedDuration::from_hours(1);
+        site.customers[0].state = State::Active(Grant { since, until, online_max: None, data_max: None });
+        let desired = wanted(&site);
+        let fuse = desired.objects.iter().find(|object| object.menu.path == "/system/scheduler").expect("a fuse");
+        let at = format!("{}T{}", fuse.text("start-date").expect("a day"), fuse.text("start-time").expect("a time"));
+        let at: jiff::civil::DateTime = at.parse().expect("a civil time");
+        let first = site.facts.zone.to_ambiguous_timestamp(at).earlier().expect("in range");
+        assert!(first >= until && first > site.facts.now, "{until} is cut at {first}");
+        assert!(first.duration_since(until) < jiff::SignedDuration::from_hours(3), "{until} ends only at {first}");
+    }
+}
+
+#[test]
+fn every_object_has_a_key_that_was_announced() {
+    let site = site();
+    let keys = keys(&site).expect("the site makes sense");
+    let with = |missing: Option<&ObjectKey>| {
+        let known = |key: &ObjectKey| tags(key).filter(|_| keys.contains(key) && Some(key) != missing);
+        desired(&site, &known)
+    };
+    assert!(with(None).is_ok());
+    for key in &keys {
+        assert_eq!(with(Some(key)).expect_err("a tag is missing"), SiteError::NoTag(key.clone()));
+    }
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let check = |change: &dyn Fn(&mut Site), expected: &str| {
+        let mut site = site();
+        change(&mut site);
+        assert_eq!(desired(&site, &tags).expect_err("nonsense").to_string(), expected);
+    };
+    check(&|site| site.customers[0].login = "bob".to_owned(), "`ppp-secret:cus_00000000000070008000000000000002` is there twice");
+    check(&|site| site.customers[4].address = None, "`customer:cus_00000000000070008000000000000005` needs an address");
+    check(
+        &|site| site.packages.truncate(1),
+        "`customer:cus_00000000000070008000000000000004` belongs to a package that the site does not list",
+    );
+    check(&|site| site.services.push(site.services[0].clone()), "too many PPPoE services: at most 1");
+    check(
+        &|site| site.customers[3].mac_lock = Some("x".to_owned()),
+        "`hotspot-user:cus_00000000000070008000000000000004` cannot have this `mac-address`",
+    );
+    let none: &dyn Fn(&ObjectKey) -> Option<Tag> = &|_| None;
+    assert!(matches!(desired(&site(), none), Err(SiteError::NoTag(_))));
+}
