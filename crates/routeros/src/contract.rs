@@ -227,6 +227,7 @@ fn words(kind: &Kind) -> &'static [&'static str] {
         | Kind::Prefix
         | Kind::InterfaceAddress
         | Kind::AddressRange
+        | Kind::AddressMatch
         | Kind::Mac
         | Kind::Ports
         | Kind::Key

@@ -4,7 +4,7 @@ use super::{Arg, Kind, Menu, ROWS_ENABLE, RULES, Shape, define};
 
 const ANY: Kind = Kind::Number { min: 0, max: u64::MAX };
 const WORD: Kind = Kind::Negatable(&Kind::Text);
-const RANGE: Kind = Kind::Negatable(&Kind::AddressRange);
+const MATCH: Kind = Kind::Negatable(&Kind::AddressMatch);
 const PORTS: Kind = Kind::Negatable(&Kind::Set(&Kind::Ports));
 const INTERFACES: Kind =
     Kind::Negatable(&Kind::Reference(&["/interface"], &["all-ethernet", "all-ppp", "all-vlan", "all-wireless"]));
@@ -50,8 +50,8 @@ define! {
     ip_firewall_filter = Menu::new("/ip/firewall/filter", Shape::Ordered, RULES) => {
         CHAIN = "chain": Kind::Text, required;
         ACTION = "action": FILTER_ACTIONS, default("accept");
-        SRC_ADDRESS = "src-address": RANGE, clearable;
-        DST_ADDRESS = "dst-address": RANGE, clearable;
+        SRC_ADDRESS = "src-address": MATCH, clearable;
+        DST_ADDRESS = "dst-address": MATCH, clearable;
         SRC_ADDRESS_LIST = "src-address-list": WORD, clearable;
         DST_ADDRESS_LIST = "dst-address-list": WORD, clearable;
         IN_INTERFACE = "in-interface": INTERFACES, clearable;
@@ -80,8 +80,8 @@ define! {
     ip_firewall_nat = Menu::new("/ip/firewall/nat", Shape::Ordered, RULES) => {
         CHAIN = "chain": Kind::Text, required;
         ACTION = "action": NAT_ACTIONS, default("accept");
-        SRC_ADDRESS = "src-address": RANGE, clearable;
-        DST_ADDRESS = "dst-address": RANGE, clearable;
+        SRC_ADDRESS = "src-address": MATCH, clearable;
+        DST_ADDRESS = "dst-address": MATCH, clearable;
         SRC_ADDRESS_LIST = "src-address-list": WORD, clearable;
         DST_ADDRESS_LIST = "dst-address-list": WORD, clearable;
         DST_ADDRESS_TYPE = "dst-address-type": WORD, clearable;
@@ -108,7 +108,7 @@ define! {
     /// Named sets of addresses that rules refer to; a row with a timeout goes away by itself.
     ip_firewall_address_list = Menu::new("/ip/firewall/address-list", Shape::Table, ROWS_ENABLE).key(&["list", "address"]) => {
         LIST = "list": Kind::Text, required;
-        ADDRESS = "address": Kind::AddressRange;
+        ADDRESS = "address": Kind::AddressMatch;
         TIMEOUT = "timeout": Kind::Duration;
         COMMENT = "comment": Kind::Text, default("");
         DISABLED = "disabled": Kind::Bool, default("no");

@@ -140,7 +140,7 @@ define! {
         &["print", "add", "set", "remove", "enable", "disable", "move"],
     ) => {
         MAC_ADDRESS = "mac-address": Kind::Mac, default("00:00:00:00:00:00");
-        ADDRESS = "address": Kind::AddressRange, default("0.0.0.0");
+        ADDRESS = "address": Kind::AddressMatch, default("0.0.0.0");
         TO_ADDRESS = "to-address": Kind::Address, default("0.0.0.0");
         SERVER = "server": SERVERS, default("all");
         TYPE = "type": Kind::Choice(&["blocked", "bypassed", "regular"]), default("regular");
@@ -165,7 +165,7 @@ define! {
     /// Which addresses are open without login.
     ip_hotspot_walled_garden_ip = Menu::new("/ip/hotspot/walled-garden/ip", Shape::Ordered, RULES) => {
         ACTION = "action": Kind::Choice(&["accept", "drop", "reject"]), default("accept");
-        DST_ADDRESS = "dst-address": Kind::Negatable(&Kind::AddressRange), clearable;
+        DST_ADDRESS = "dst-address": Kind::Negatable(&Kind::AddressMatch), clearable;
         DST_ADDRESS_LIST = "dst-address-list": MATCH, clearable;
         DST_HOST = "dst-host": Kind::Text, default("");
         DST_PORT = "dst-port": Kind::Negatable(&Kind::Set(&Kind::Ports)), clearable;

@@ -30,8 +30,10 @@ pub enum Kind {
     Prefix,
     /// An address of an interface with its prefix; the bits behind the prefix are the host's own.
     InterfaceAddress,
-    /// `a-b`, `a/n` or `a` of IPv4.
+    /// `a-b`, `a/n` or `a` of IPv4, to take addresses from; the canonical text of a block is its range.
     AddressRange,
+    /// The same, to compare addresses with; the canonical text of a block is the block.
+    AddressMatch,
     /// A MAC address.
     Mac,
     /// A port 0–65535 or a range of ports.

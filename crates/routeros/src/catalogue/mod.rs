@@ -97,7 +97,7 @@ pub struct Arg {
     pub access: Access,
     /// Whether `add` (or the command) refuses to work without it.
     pub required: bool,
-    /// The canonical value that holds while a print does not show the argument.
+    /// The canonical value of a new row that is given none, which also holds while a print does not show the argument.
     pub default: Option<&'static str>,
     /// Whether `unset` takes it.
     pub clearable: bool,

@@ -47,7 +47,8 @@ impl Kind {
             Self::Address => address(text).map(|address| address.to_string()),
             Self::Prefix => prefix(text).map(|(address, length)| format!("{}/{length}", cut(address, length))),
             Self::InterfaceAddress => prefix(text).map(|(address, length)| format!("{address}/{length}")),
-            Self::AddressRange => address_range(text),
+            Self::AddressRange => range(text).map(show_range),
+            Self::AddressMatch => range(text).map(show_match),
             Self::Mac => mac(text),
             Self::Ports => ports(text),
             Self::Choice(words) => choice(words, text),
@@ -257,7 +258,8 @@ fn cut(address: IpAddr, length: u8) -> IpAddr {
     }
 }
 
-fn address_range(text: &str) -> Result<String, ValueError> {
+/// Reads the first and the last address.
+fn range(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), ValueError> {
     const WHAT: &str = "an address, a range or a block of IPv4";
     let v4 = |text: &str| text.trim().parse::<Ipv4Addr>().map_err(|_| ValueError::Malformed(WHAT));
     let (first, last) = if let Some((first, last)) = text.split_once('-') {
@@ -267,11 +269,17 @@ fn address_range(text: &str) -> Result<String, ValueError> {
         let host_bits = u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);
         (Ipv4Addr::from_bits(host.to_bits() & !host_bits), Ipv4Addr::from_bits(host.to_bits() | host_bits))
     };
-    match first.cmp(&last) {
-        std::cmp::Ordering::Less => Ok(format!("{first}-{last}")),
-        std::cmp::Ordering::Equal => Ok(first.to_string()),
-        std::cmp::Ordering::Greater => Err(ValueError::Malformed("a range that begins before it ends")),
-    }
+    if first <= last { Ok((first, last)) } else { Err(ValueError::Malformed("a range that begins before it ends")) }
+}
+
+fn show_range((first, last): (Ipv4Addr, Ipv4Addr)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+fn show_match((first, last): (Ipv4Addr, Ipv4Addr)) -> String {
+    let differing = first.to_bits() ^ last.to_bits();
+    let is_block = (u64::from(differing) + 1).is_power_of_two() && first.to_bits() & differing == 0;
+    if is_block && first != last { format!("{first}/{}", differing.leading_zeros()) } else { show_range((first, last)) }
 }
 
 fn mac(text: &str) -> Result<String, ValueError> {
