@@ -1,7 +1,7 @@
 //! Decides what a router should hold and what has to change for it.
 //!
 //! [`desired`] turns a [`Site`] into [`Desired`] objects; [`plan`] compares them with what was [`Observed`] and gives a
-//! [`ChangeSet`]; [`preflight`] tells what stands in the way. All of it is pure: no clock, no randomness, no input or output;
+//! [`ChangeSet`]; [`preflight::preflight`] tells what stands in the way. All of it is pure: no clock, no randomness, no input or output;
 //! equal input gives equal output.
 //!
 //! **Invariants:** rows without our mark are never changed, moved or removed. A plan made from what a router holds after the
@@ -13,6 +13,7 @@ mod menus;
 mod object;
 mod observed;
 mod plan;
+pub mod preflight;
 mod recipes;
 mod site;
 #[cfg(any(test, feature = "testing"))]

@@ -8,6 +8,8 @@ use routeros::catalogue::{Access, Menu};
 
 /// The menus that recipes fill, each before those that refer to it.
 pub const MANAGED: [&Menu; 17] = [
+    // A grant is never on the router before the fuse that ends it; what a fuse names by tag may still be missing.
+    &cat::system_scheduler::MENU,
     &cat::ip_pool::MENU,
     &cat::ip_address::MENU,
     &cat::ip_dhcp_server_network::MENU,
@@ -24,7 +26,6 @@ pub const MANAGED: [&Menu; 17] = [
     &cat::queue_simple::MENU,
     &cat::ppp_secret::MENU,
     &cat::ip_hotspot_user::MENU,
-    &cat::system_scheduler::MENU,
 ];
 
 /// The menus that list sessions, with what is read of them.

@@ -126,7 +126,7 @@ pub struct Portal {
     pub address: Ipv4Addr,
     /// The TCP port there.
     pub port: u16,
-    /// Addresses or names that stay open to expired customers.
+    /// Addresses, ranges or blocks of IPv4 that stay open to expired customers.
     pub hosts: Vec<String>,
 }
 

@@ -211,6 +211,18 @@ fn adoptable(object: &Object, row: &Row, policy: &Policy) -> bool {
         && diff::of(object, row, policy).iter().all(|difference| is_comment(difference.arg.name))
 }
 
+/// Tells in which menus a value of a kind may name a row.
+fn references(kind: &Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Reference(menus, _) => menus,
+        Kind::Either(first, second) => {
+            [references(first), references(second)].into_iter().max_by_key(|menus| menus.len()).unwrap_or_default()
+        }
+        Kind::Or(_, kind) | Kind::Negatable(kind) => references(kind),
+        _ => &[],
+    }
+}
+
 /// Objects that cannot be written because a foreign row is in the way, or because what they refer to cannot be written.
 #[derive(Default)]
 pub struct Blocked {
@@ -247,8 +259,7 @@ impl Blocked {
     /// Blocks an object that refers to a blocked one.
     fn waits(&mut self, object: &Object) -> bool {
         let root = object.values.iter().find_map(|(name, value)| {
-            let Kind::Reference(menus, _) = object.menu.arg(name)?.kind else { return None };
-            menus.iter().find_map(|menu| self.names.get(&(*menu, value.expose()?.to_owned())))
+            references(&object.menu.arg(name)?.kind).iter().find_map(|menu| self.names.get(&(*menu, value.expose()?.to_owned())))
         });
         let Some(root) = root.cloned() else { return false };
         if let Some(clash) = self.clashes.get_mut(&root) {

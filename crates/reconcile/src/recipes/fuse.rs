@@ -7,7 +7,7 @@
 //!
 //! What happens where the scheduler cannot be trusted is decided here and nowhere else.
 
-use super::{Draft, EXPIRED, Recipe, hotspot, people, pppoe};
+use super::{Draft, EXPIRED, Recipe, count, hotspot, people, pppoe};
 use crate::Severity;
 use crate::object::{ObjectKey, SiteError};
 use crate::site::{Customer, Facts, OnExpiry, Package, PackageKind, State};
@@ -36,12 +36,12 @@ pub fn all(recipe: &mut Recipe<'_>) -> Result<(), SiteError> {
         (true, false) => "device-mode forbids the scheduler",
     };
     let grants = ends(recipe, Timestamp::MAX)?;
-    let count = |hotspot| grants.iter().filter(|end| (end.package.kind == PackageKind::Hotspot) == hotspot).count();
+    let of = |hotspot| grants.iter().filter(|end| (end.package.kind == PackageKind::Hotspot) == hotspot).count();
     let text = format!(
-        "The router carries no scheduled ends, because {why}. {} hotspot grants still end by their online time; {} PPPoE and \
-         static grants end only when the controller reaches the router.",
-        count(true),
-        count(false)
+        "The router carries no scheduled ends, because {why}. Ended by their online time nevertheless: {}. Ended only when \
+         the controller reaches the router: {}.",
+        count(of(true), "hotspot grant"),
+        count(of(false), "PPPoE or static grant")
     );
     recipe.find(Severity::Warning, "no-fuses", text);
     Ok(())
@@ -100,9 +100,9 @@ fn entries(recipe: &mut Recipe<'_>) -> Result<(), SiteError> {
     let ends = ends(recipe, horizon)?;
     if later.len() > ends.len() {
         let text = format!(
-            "{} grants end after the {} days for which the router carries fuses; theirs are written when the time comes.",
-            later.len() - ends.len(),
-            recipe.site.fuse_days
+            "The router carries fuses for {}; later ends are written when the time comes: {}.",
+            count(recipe.site.fuse_days.into(), "day"),
+            count(later.len() - ends.len(), "grant")
         );
         recipe.find(Severity::Info, "fuse-horizon", text);
     }
@@ -126,7 +126,7 @@ fn entry(recipe: &mut Recipe<'_>, hour: DateTime, index: usize, ends: &[End<'_>]
     let script = script.trim_end();
     let part = if index == 0 { String::new() } else { format!("-{}", index + 1) };
     let key = ObjectKey::new("fuse", format_args!("{}{part}", hour.strftime("%Y-%m-%dT%H")));
-    let reason = format!("ends {} grants at {} if the controller does not", ends.len(), hour.strftime("%Y-%m-%d %H:%M"));
+    let reason = format!("ends {} at {} if the controller does not", count(ends.len(), "grant"), hour.strftime("%Y-%m-%d %H:%M"));
     let draft = Draft::new(&scheduler::MENU, key, reason)
         .set(scheduler::NAME, format!("mw-fuse-{}{part}", hour.strftime("%Y%m%d%H")))
         .set(scheduler::START_DATE, hour.strftime("%Y-%m-%d"))

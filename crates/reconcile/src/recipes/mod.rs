@@ -20,6 +20,7 @@ use draft::Draft;
 use model::{BitsPerSec, PackageId, Tag};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+pub use tunnel::API_PORT;
 
 /// What the names of our objects begin with.
 pub const NAME_PREFIX: &str = "mw-";
@@ -181,6 +182,11 @@ fn rate_limit(speed: Speed) -> String {
 
 fn pair(up: BitsPerSec, down: BitsPerSec) -> String {
     format!("{up}/{down}")
+}
+
+/// Counts things in a sentence.
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 fn join(items: &[impl ToString]) -> String {

@@ -12,7 +12,7 @@ pub const INPUT: &str = "mw-input";
 const FORWARD: &str = "mw-forward";
 
 /// The port of the RouterOS API.
-const API_PORT: &str = "8728";
+pub const API_PORT: u16 = 8728;
 
 pub fn rules(recipe: &mut Recipe<'_>) -> Result<(), SiteError> {
     let (hub, wireguard) = (recipe.site.hub, &recipe.site.wireguard_interface);

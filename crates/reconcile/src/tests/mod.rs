@@ -3,5 +3,6 @@
 
 mod example;
 mod plans;
+mod preflight;
 mod properties;
 mod recipes;

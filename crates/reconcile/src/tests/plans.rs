@@ -51,6 +51,9 @@ fn the_first_plan() {
         &site(),
         &empty,
         &expect![[r#"
+            + /system/scheduler add mw-fuse-2026112116 comment=mw:062b6429815c disabled=no interval=0s name=mw-fuse-2026112116 on-event=:do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={} … (+2 lines) policy=read,test,write start-date=2026-11-21 start-time=16:00:00 # ends 1 grant at 2026-11-21 16:00 if the controller does not
+            + /system/scheduler add mw-fuse-2026112117 comment=mw:062b6529815c disabled=no interval=0s name=mw-fuse-2026112117 on-event=":do { /ip/firewall/address-list/add list=mw-blocked address=198.51.100.20 comment="mw:b1ac859f4e6f" } on-error={}" policy=read,test,write start-date=2026-11-21 start-time=17:00:00 # ends 1 grant at 2026-11-21 17:00 if the controller does not
+            + /system/scheduler add mw-fuse-2026112119 comment=mw:062b7329815c disabled=no interval=0s name=mw-fuse-2026112119 on-event=:do { /ip/hotspot/user/set [find comment="mw:7778376e5c79"] disabled=yes } on-error={} … (+2 lines) policy=read,test,write start-date=2026-11-21 start-time=19:00:00 # ends 1 grant at 2026-11-21 19:00 if the controller does not
             + /ip/pool add mw-pppoe comment=mw:bc1d6cc4b6f3 name=mw-pppoe ranges=10.64.0.2-10.64.3.254 # addresses for PPPoE customers
             + /ip/pool add mw-expired comment=mw:e73dcd2ed95f name=mw-expired ranges=10.65.0.2-10.65.0.254 # addresses for PPPoE expired customers
             + /ip/pool add mw-hotspot-ether3 comment=mw:7b143cd42b2b name=mw-hotspot-ether3 ranges=192.168.88.10-192.168.88.254 # addresses of the hotspot on ether3
@@ -90,9 +93,6 @@ fn the_first_plan() {
             + /ppp/secret add bob comment=mw:792d22f94e29 disabled=no name=bob password=*** profile=mw-expired service=pppoe # customer bob is expired, package Home 10
             + /ppp/secret add carol comment=mw:792d21f94e29 disabled=yes name=carol password=*** profile=mw-db1c1a2c9377 service=pppoe # customer carol is suspended, package Home 10
             + /ip/hotspot/user add 254700000004 comment=mw:7778376e5c79 disabled=no limit-bytes-total=1073741824 limit-uptime=2d10h mac-address=02:AA:BB:CC:DD:EE name=254700000004 password=*** profile=mw-b7ebd4f1a490 # customer 254700000004 is active, package Day pass
-            + /system/scheduler add mw-fuse-2026112116 comment=mw:062b6429815c disabled=no interval=0s name=mw-fuse-2026112116 on-event=:do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={} … (+2 lines) policy=read,test,write start-date=2026-11-21 start-time=16:00:00 # ends 1 grants at 2026-11-21 16:00 if the controller does not
-            + /system/scheduler add mw-fuse-2026112117 comment=mw:062b6529815c disabled=no interval=0s name=mw-fuse-2026112117 on-event=":do { /ip/firewall/address-list/add list=mw-blocked address=198.51.100.20 comment="mw:b1ac859f4e6f" } on-error={}" policy=read,test,write start-date=2026-11-21 start-time=17:00:00 # ends 1 grants at 2026-11-21 17:00 if the controller does not
-            + /system/scheduler add mw-fuse-2026112119 comment=mw:062b7329815c disabled=no interval=0s name=mw-fuse-2026112119 on-event=:do { /ip/hotspot/user/set [find comment="mw:7778376e5c79"] disabled=yes } on-error={} … (+2 lines) policy=read,test,write start-date=2026-11-21 start-time=19:00:00 # ends 1 grants at 2026-11-21 19:00 if the controller does not
         "#]],
     );
 }
@@ -119,12 +119,12 @@ fn a_payment_opens_and_an_end_closes() {
         &site,
         &router,
         &expect![[r#"
-        ~ /ppp/secret set alice profile: mw-db1c1a2c9377 -> mw-expired # customer alice is expired, package Home 10
-        ~ /ppp/secret set bob profile: mw-expired -> mw-db1c1a2c9377 remote-address: (none) -> 10.64.9.9 # customer bob is active, package Home 10
-        - /system/scheduler remove mw-fuse-2026112116 # not wanted any more
-        - /ip/firewall/address-list remove mw-blocked 198.51.100.21 # not wanted any more
-        ? info fuse-horizon: 2 grants end after the 7 days for which the router carries fuses; theirs are written when the time comes.
-    "#]],
+            ~ /ppp/secret set alice profile: mw-db1c1a2c9377 -> mw-expired # customer alice is expired, package Home 10
+            ~ /ppp/secret set bob profile: mw-expired -> mw-db1c1a2c9377 remote-address: (none) -> 10.64.9.9 # customer bob is active, package Home 10
+            - /ip/firewall/address-list remove mw-blocked 198.51.100.21 # not wanted any more
+            - /system/scheduler remove mw-fuse-2026112116 # not wanted any more
+            ? info fuse-horizon: The router carries fuses for 7 days; later ends are written when the time comes: 2 grants.
+        "#]],
     );
 }
 
@@ -180,19 +180,19 @@ fn sessions_that_are_wrong_end() {
         &site,
         &with(router, "/ip/hotspot/cookie", "*91", &[("user", "254700000004")]),
         &expect![[r#"
-        - /system/scheduler remove mw-fuse-2026112116 # not wanted any more
-        - /system/scheduler remove mw-fuse-2026112117 # not wanted any more
-        - /system/scheduler remove mw-fuse-2026112119 # not wanted any more
-        - /ip/hotspot/user remove 254700000004 # not wanted any more
-        - /ppp/secret remove alice # not wanted any more
-        - /ppp/secret remove bob # not wanted any more
-        - /ppp/secret remove carol # not wanted any more
-        - /queue/simple remove mw-shop # not wanted any more
-        - /queue/simple remove mw-kiosk # not wanted any more
-        - /ip/firewall/address-list remove mw-blocked 198.51.100.21 # not wanted any more
-        ! /ip/hotspot/active remove 254700000004 # the login does not exist any more
-        ! /ip/hotspot/cookie remove 254700000004 # the device may not come back by itself
-    "#]],
+            - /ip/hotspot/user remove 254700000004 # not wanted any more
+            - /ppp/secret remove alice # not wanted any more
+            - /ppp/secret remove bob # not wanted any more
+            - /ppp/secret remove carol # not wanted any more
+            - /queue/simple remove mw-shop # not wanted any more
+            - /queue/simple remove mw-kiosk # not wanted any more
+            - /ip/firewall/address-list remove mw-blocked 198.51.100.21 # not wanted any more
+            - /system/scheduler remove mw-fuse-2026112116 # not wanted any more
+            - /system/scheduler remove mw-fuse-2026112117 # not wanted any more
+            - /system/scheduler remove mw-fuse-2026112119 # not wanted any more
+            ! /ip/hotspot/active remove 254700000004 # the login does not exist any more
+            ! /ip/hotspot/cookie remove 254700000004 # the device may not come back by itself
+        "#]],
     );
 }
 
@@ -260,6 +260,21 @@ fn a_foreign_object_in_the_way_is_reported_and_left_alone() {
 }
 
 #[test]
+fn what_refers_to_a_foreign_object_waits() {
+    let mut empty = Observed::default();
+    empty.insert(menu("/ip/pool"), vec![row("*F", &[("name", "mw-pppoe"), ("ranges", "10.1.1.1"), ("comment", "old system")])]);
+    let mut site = site();
+    site.services.pop();
+    site.customers.truncate(1);
+    let set = plan(&wanted(&site), &empty, &Policy::default());
+    let written: Vec<_> = set.changes.iter().map(|change| change.label.as_str()).collect();
+    assert!(written.contains(&EXPIRED) && !written.contains(&"mw-pppoe") && !written.contains(&"alice"), "{written:?}");
+    expect![[r#"
+        warning conflict: /ip/pool already has `mw-pppoe`, which is not ours and stays as it is. 2 other objects wait for it. Rename or remove it.
+    "#]].assert_eq(&set.findings.iter().map(|finding| format!("{finding}\n")).collect::<String>());
+}
+
+#[test]
 fn lost_marks_are_found_again() {
     let mut router = settled(&site());
     // Ours without its comment, and ours under a tag that nobody knows.
@@ -286,9 +301,6 @@ fn what_is_not_wanted_any_more_goes_in_reverse_order() {
         &site,
         &settled(&full),
         &expect![[r#"
-            - /system/scheduler remove mw-fuse-2026112116 # not wanted any more
-            - /system/scheduler remove mw-fuse-2026112117 # not wanted any more
-            - /system/scheduler remove mw-fuse-2026112119 # not wanted any more
             - /ip/hotspot/user remove 254700000004 # not wanted any more
             - /ppp/secret remove alice # not wanted any more
             - /ppp/secret remove bob # not wanted any more
@@ -315,6 +327,9 @@ fn what_is_not_wanted_any_more_goes_in_reverse_order() {
             - /ip/pool remove mw-pppoe # not wanted any more
             - /ip/pool remove mw-expired # not wanted any more
             - /ip/pool remove mw-hotspot-ether3 # not wanted any more
+            - /system/scheduler remove mw-fuse-2026112116 # not wanted any more
+            - /system/scheduler remove mw-fuse-2026112117 # not wanted any more
+            - /system/scheduler remove mw-fuse-2026112119 # not wanted any more
         "#]],
     );
 }
@@ -345,9 +360,9 @@ fn rules_stand_before_foreign_ones_and_in_order() {
         &router,
         &expect![[r#"
             ^ /ip/firewall/filter move forward jump before *F1 # everything that passes is judged by our rules first
-            ^ /ip/firewall/filter move mw-input accept before *ADD26 # answers to what the router asked the hub
-            ^ /ip/firewall/filter move mw-input accept before *ADD25 # the hub reaches the API [management path]
-            + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 before *ADD25 # the hub can ping
+            ^ /ip/firewall/filter move mw-input accept before *ADD29 # answers to what the router asked the hub
+            ^ /ip/firewall/filter move mw-input accept before *ADD28 # the hub reaches the API [management path]
+            + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 before *ADD28 # the hub can ping
         "#]],
     );
 }
@@ -368,12 +383,12 @@ fn logins_that_change_hands() {
         &site,
         &router,
         &expect![[r#"
-        ~ /ppp/secret set dora name: alice -> dora # customer dora is active, package Home 10
-        ~ /ppp/secret set robert name: bob -> robert # customer robert is expired, package Home 10
-        ~ /ppp/secret set bob name: carol -> bob # customer bob is suspended, package Home 10
-        + /ppp/secret add alice comment=mw:791f40f94e1d disabled=no name=alice password=*** profile=mw-db1c1a2c9377 service=pppoe # customer alice is active, package Home 10
-        ~ /system/scheduler set mw-fuse-2026112116 on-event: :do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={} … (+2 lines) -> :do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={} … (+5 lines) # ends 2 grants at 2026-11-21 16:00 if the controller does not
-    "#]],
+            ~ /system/scheduler set mw-fuse-2026112116 on-event: :do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={} … (+2 lines) -> :do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={} … (+5 lines) # ends 2 grants at 2026-11-21 16:00 if the controller does not
+            ~ /ppp/secret set dora name: alice -> dora # customer dora is active, package Home 10
+            ~ /ppp/secret set robert name: bob -> robert # customer robert is expired, package Home 10
+            ~ /ppp/secret set bob name: carol -> bob # customer bob is suspended, package Home 10
+            + /ppp/secret add alice comment=mw:791f40f94e1d disabled=no name=alice password=*** profile=mw-db1c1a2c9377 service=pppoe # customer alice is active, package Home 10
+        "#]],
     );
 }
 
@@ -400,7 +415,7 @@ fn secrets_are_nowhere() {
           "action": {
             "what": "set"
           },
-          "id": "*ADD35",
+          "id": "*ADD38",
           "key": "ppp-secret:cus_00000000000070008000000000000001",
           "tag": "mw:792d23f94e29",
           "label": "alice",

@@ -6,17 +6,18 @@ use expect_test::{Expect, expect};
 use model::Tag;
 use std::fmt::Write as _;
 
-/// Shows the objects of some menus, scripts in full.
+/// Shows the objects of some menus, one a line, scripts in full below.
 fn show(desired: &Desired, menus: &[&str]) -> String {
     let mut text = String::new();
     for object in desired.objects.iter().filter(|object| menus.contains(&object.menu.path)) {
-        writeln!(text, "{} {} # {}", object.menu.path, object.key, object.reason).expect("a String takes everything");
-        for (name, value) in &object.values {
-            match value {
-                Value::Plain(script) if script.contains('\n') => writeln!(text, "    {name}:\n{script}"),
-                _ => writeln!(text, "    {name}={value}"),
-            }
-            .expect("a String takes everything");
+        write!(text, "{} {}:", object.menu.path, object.key).expect("a String takes everything");
+        let (scripts, plain): (Vec<_>, Vec<_>) = object.values.iter().partition(|(name, _)| **name == "on-event");
+        for (name, value) in plain {
+            write!(text, " {name}={value}").expect("a String takes everything");
+        }
+        writeln!(text, " # {}", object.reason).expect("a String takes everything");
+        for line in scripts.into_iter().filter_map(|(_, script)| script.expose()).flat_map(str::lines) {
+            writeln!(text, "    {line}").expect("a String takes everything");
         }
     }
     text
@@ -32,61 +33,13 @@ fn pppoe() {
     golden(
         &["/ppp/profile", "/interface/pppoe-server/server", "/ppp/secret"],
         &expect![[r#"
-        /ppp/profile ppp-profile:pkg_00000000000070008000000000000001 # profile of package Home 10
-            address-list=(none)
-            comment=mw:db1c1a2c9377
-            dns-server=1.1.1.1
-            local-address=10.64.0.1
-            name=mw-db1c1a2c9377
-            only-one=yes
-            rate-limit="5M/10M 10M/20M 4M/8M 16s/16s"
-            remote-address=mw-pppoe
-        /ppp/profile ppp-profile:expired # profile of expired customers
-            address-list=mw-expired
-            comment=mw:51ed473e93a4
-            dns-server=1.1.1.1
-            local-address=10.64.0.1
-            name=mw-expired
-            only-one=yes
-            rate-limit=256k/256k
-            remote-address=mw-expired
-        /interface/pppoe-server/server pppoe-server:ether2 # customers dial in on ether2
-            authentication=chap,mschap1,mschap2,pap
-            comment=mw:3bbe0801cf13
-            default-profile=mw-expired
-            disabled=no
-            interface=ether2
-            keepalive-timeout=30
-            one-session-per-host=yes
-            service-name=mw-ether2
-        /ppp/secret ppp-secret:cus_00000000000070008000000000000001 # customer alice is active, package Home 10
-            caller-id=(none)
-            comment=mw:792d23f94e29
-            disabled=no
-            name=alice
-            password=***
-            profile=mw-db1c1a2c9377
-            remote-address=(none)
-            service=pppoe
-        /ppp/secret ppp-secret:cus_00000000000070008000000000000002 # customer bob is expired, package Home 10
-            caller-id=(none)
-            comment=mw:792d22f94e29
-            disabled=no
-            name=bob
-            password=***
-            profile=mw-expired
-            remote-address=(none)
-            service=pppoe
-        /ppp/secret ppp-secret:cus_00000000000070008000000000000003 # customer carol is suspended, package Home 10
-            caller-id=(none)
-            comment=mw:792d21f94e29
-            disabled=yes
-            name=carol
-            password=***
-            profile=mw-db1c1a2c9377
-            remote-address=(none)
-            service=pppoe
-    "#]],
+            /ppp/profile ppp-profile:pkg_00000000000070008000000000000001: address-list=(none) comment=mw:db1c1a2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1a2c9377 only-one=yes rate-limit="5M/10M 10M/20M 4M/8M 16s/16s" remote-address=mw-pppoe # profile of package Home 10
+            /ppp/profile ppp-profile:expired: address-list=mw-expired comment=mw:51ed473e93a4 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-expired only-one=yes rate-limit=256k/256k remote-address=mw-expired # profile of expired customers
+            /interface/pppoe-server/server pppoe-server:ether2: authentication=chap,mschap1,mschap2,pap comment=mw:3bbe0801cf13 default-profile=mw-expired disabled=no interface=ether2 keepalive-timeout=30 one-session-per-host=yes service-name=mw-ether2 # customers dial in on ether2
+            /ppp/secret ppp-secret:cus_00000000000070008000000000000001: caller-id=(none) comment=mw:792d23f94e29 disabled=no name=alice password=*** profile=mw-db1c1a2c9377 remote-address=(none) service=pppoe # customer alice is active, package Home 10
+            /ppp/secret ppp-secret:cus_00000000000070008000000000000002: caller-id=(none) comment=mw:792d22f94e29 disabled=no name=bob password=*** profile=mw-expired remote-address=(none) service=pppoe # customer bob is expired, package Home 10
+            /ppp/secret ppp-secret:cus_00000000000070008000000000000003: caller-id=(none) comment=mw:792d21f94e29 disabled=yes name=carol password=*** profile=mw-db1c1a2c9377 remote-address=(none) service=pppoe # customer carol is suspended, package Home 10
+        "#]],
     );
 }
 
@@ -95,36 +48,13 @@ fn pools_and_addresses() {
     golden(
         &["/ip/pool", "/ip/address", "/ip/dhcp-server", "/ip/dhcp-server/network"],
         &expect![[r#"
-        /ip/pool pool:mw-pppoe # addresses for PPPoE customers
-            comment=mw:bc1d6cc4b6f3
-            name=mw-pppoe
-            ranges=10.64.0.2-10.64.3.254
-        /ip/pool pool:mw-expired # addresses for PPPoE expired customers
-            comment=mw:e73dcd2ed95f
-            name=mw-expired
-            ranges=10.65.0.2-10.65.0.254
-        /ip/pool hotspot-pool:ether3 # addresses of the hotspot on ether3
-            comment=mw:7b143cd42b2b
-            name=mw-hotspot-ether3
-            ranges=192.168.88.10-192.168.88.254
-        /ip/address hotspot-address:ether3 # the router's address of the hotspot on ether3
-            address=192.168.88.1/24
-            comment=mw:5f89ff186f55
-            disabled=no
-            interface=ether3
-        /ip/dhcp-server/network hotspot-network:ether3 # the network of the hotspot on ether3
-            address=192.168.88.0/24
-            comment=mw:f7f172eed0a3
-            dns-server=192.168.88.1
-            gateway=192.168.88.1
-        /ip/dhcp-server hotspot-dhcp:ether3 # the DHCP server of the hotspot on ether3
-            address-pool=mw-hotspot-ether3
-            comment=mw:9913060d14f0
-            disabled=no
-            interface=ether3
-            lease-time=1h
-            name=mw-hotspot-ether3
-    "#]],
+            /ip/pool pool:mw-pppoe: comment=mw:bc1d6cc4b6f3 name=mw-pppoe ranges=10.64.0.2-10.64.3.254 # addresses for PPPoE customers
+            /ip/pool pool:mw-expired: comment=mw:e73dcd2ed95f name=mw-expired ranges=10.65.0.2-10.65.0.254 # addresses for PPPoE expired customers
+            /ip/pool hotspot-pool:ether3: comment=mw:7b143cd42b2b name=mw-hotspot-ether3 ranges=192.168.88.10-192.168.88.254 # addresses of the hotspot on ether3
+            /ip/address hotspot-address:ether3: address=192.168.88.1/24 comment=mw:5f89ff186f55 disabled=no interface=ether3 # the router's address of the hotspot on ether3
+            /ip/dhcp-server/network hotspot-network:ether3: address=192.168.88.0/24 comment=mw:f7f172eed0a3 dns-server=192.168.88.1 gateway=192.168.88.1 # the network of the hotspot on ether3
+            /ip/dhcp-server hotspot-dhcp:ether3: address-pool=mw-hotspot-ether3 comment=mw:9913060d14f0 disabled=no interface=ether3 lease-time=1h name=mw-hotspot-ether3 # the DHCP server of the hotspot on ether3
+        "#]],
     );
 }
 
@@ -135,38 +65,12 @@ fn hotspot() {
     golden(
         &menus,
         &expect![[r#"
-        /ip/hotspot/profile hotspot-server-profile:ether3 # the login page of the hotspot on ether3
-            dns-name=login.isp.example
-            hotspot-address=192.168.88.1
-            login-by=cookie,http-chap,http-pap,mac-cookie
-            name=mw-hotspot-ether3
-        /ip/hotspot/user/profile hotspot-profile:pkg_00000000000070008000000000000002 # profile of package Day pass
-            add-mac-cookie=yes
-            keepalive-timeout=5m
-            name=mw-b7ebd4f1a490
-            rate-limit=5M/5M
-            shared-users=2
-        /ip/hotspot hotspot-server:ether3 # the hotspot on ether3
-            address-pool=mw-hotspot-ether3
-            disabled=no
-            interface=ether3
-            name=mw-hotspot-ether3
-            profile=mw-hotspot-ether3
-        /ip/hotspot/walled-garden walled-garden:portal.isp.example # portal.isp.example is open before login
-            action=allow
-            comment=mw:286f794e73c9
-            dst-host=portal.isp.example
-        /ip/hotspot/user hotspot-user:cus_00000000000070008000000000000004 # customer 254700000004 is active, package Day pass
-            address=(none)
-            comment=mw:7778376e5c79
-            disabled=no
-            limit-bytes-total=1073741824
-            limit-uptime=2d10h
-            mac-address=02:AA:BB:CC:DD:EE
-            name=254700000004
-            password=***
-            profile=mw-b7ebd4f1a490
-    "#]],
+            /ip/hotspot/profile hotspot-server-profile:ether3: dns-name=login.isp.example hotspot-address=192.168.88.1 login-by=cookie,http-chap,http-pap,mac-cookie name=mw-hotspot-ether3 # the login page of the hotspot on ether3
+            /ip/hotspot/user/profile hotspot-profile:pkg_00000000000070008000000000000002: add-mac-cookie=yes keepalive-timeout=5m name=mw-b7ebd4f1a490 rate-limit=5M/5M shared-users=2 # profile of package Day pass
+            /ip/hotspot hotspot-server:ether3: address-pool=mw-hotspot-ether3 disabled=no interface=ether3 name=mw-hotspot-ether3 profile=mw-hotspot-ether3 # the hotspot on ether3
+            /ip/hotspot/walled-garden walled-garden:portal.isp.example: action=allow comment=mw:286f794e73c9 dst-host=portal.isp.example # portal.isp.example is open before login
+            /ip/hotspot/user hotspot-user:cus_00000000000070008000000000000004: address=(none) comment=mw:7778376e5c79 disabled=no limit-bytes-total=1073741824 limit-uptime=2d10h mac-address=02:AA:BB:CC:DD:EE name=254700000004 password=*** profile=mw-b7ebd4f1a490 # customer 254700000004 is active, package Day pass
+        "#]],
     );
 }
 
@@ -175,136 +79,27 @@ fn firewall() {
     golden(
         &["/ip/firewall/filter", "/ip/firewall/nat", "/ip/firewall/address-list"],
         &expect![[r#"
-        /ip/firewall/address-list pay-host:203.0.113.7 # 203.0.113.7 is open to expired customers
-            address=203.0.113.7
-            comment=mw:2bb8601feb25
-            disabled=no
-            list=mw-pay
-        /ip/firewall/address-list pay-host:203.0.113.8 # 203.0.113.8 is open to expired customers
-            address=203.0.113.8
-            comment=mw:2bb85d1feb25
-            disabled=no
-            list=mw-pay
-        /ip/firewall/address-list stop:cus_00000000000070008000000000000006 # customer kiosk is expired, package Shop line
-            address=198.51.100.21
-            comment=mw:b1ac869f4e6f
-            disabled=no
-            list=mw-blocked
-        /ip/firewall/nat nat:redirect-hosts # pay hosts are reached as they are
-            action=accept
-            chain=mw-redirect
-            comment=mw:be06472f6533
-            disabled=no
-            dst-address-list=mw-pay
-        /ip/firewall/nat nat:redirect-page # plain web requests of expired customers go to the pay page
-            action=dst-nat
-            chain=mw-redirect
-            comment=mw:3ab175ed4b58
-            disabled=no
-            dst-port=80
-            protocol=tcp
-            to-addresses=203.0.113.7
-            to-ports=8081
-        /ip/firewall/nat nat:redirect # expired customers are led to the pay page
-            action=jump
-            chain=dstnat
-            comment=mw:5f37b5986be2
-            disabled=no
-            jump-target=mw-redirect
-            src-address-list=mw-expired
-        /ip/firewall/filter filter-expired:dns-udp # expired customers resolve names
-            action=accept
-            chain=mw-expired
-            comment=mw:58223bbe133e
-            disabled=no
-            dst-address-list=(none)
-            dst-port=53
-            protocol=udp
-        /ip/firewall/filter filter-expired:dns-tcp # expired customers resolve names
-            action=accept
-            chain=mw-expired
-            comment=mw:62674cbe1984
-            disabled=no
-            dst-address-list=(none)
-            dst-port=53
-            protocol=tcp
-        /ip/firewall/filter filter-expired:hosts # expired customers reach the pay hosts
-            action=accept
-            chain=mw-expired
-            comment=mw:9d30c13486a3
-            disabled=no
-            dst-address-list=mw-pay
-        /ip/firewall/filter filter-expired:drop # expired customers reach nothing else
-            action=drop
-            chain=mw-expired
-            comment=mw:01851b82abc3
-            disabled=no
-        /ip/firewall/filter filter-input:api # the hub reaches the API
-            action=accept
-            chain=mw-input
-            comment=mw:70e7d4a84124
-            disabled=no
-            dst-port=8728
-            protocol=tcp
-            src-address=10.10.0.1
-        /ip/firewall/filter filter-input:icmp # the hub can ping
-            action=accept
-            chain=mw-input
-            comment=mw:6d3954a43ddb
-            disabled=no
-            protocol=icmp
-            src-address=10.10.0.1
-        /ip/firewall/filter filter-input:replies # answers to what the router asked the hub
-            action=accept
-            chain=mw-input
-            comment=mw:9127ac15dfe8
-            connection-state=established,related
-            disabled=no
-            src-address=10.10.0.1
-        /ip/firewall/filter filter-input:drop # nothing else comes in from the tunnel
-            action=drop
-            chain=mw-input
-            comment=mw:c50403fe839e
-            disabled=no
-        /ip/firewall/filter filter-input:jump # what the tunnel brings is judged by our rules
-            action=jump
-            chain=input
-            comment=mw:5a8ce4ab0d87
-            disabled=no
-            in-interface=wg-mastwire
-            jump-target=mw-input
-        /ip/firewall/filter filter-forward:from-tunnel # nothing passes from or to the tunnel
-            action=drop
-            chain=mw-forward
-            comment=mw:1bbc373a6a4d
-            disabled=no
-            in-interface=wg-mastwire
-        /ip/firewall/filter filter-forward:to-tunnel # nothing passes from or to the tunnel
-            action=drop
-            chain=mw-forward
-            comment=mw:57e0ed0ebfd9
-            disabled=no
-            out-interface=wg-mastwire
-        /ip/firewall/filter filter-forward:blocked # switched-off customers reach nothing
-            action=drop
-            chain=mw-forward
-            comment=mw:e1a2a13e6a65
-            disabled=no
-            src-address-list=mw-blocked
-        /ip/firewall/filter filter-forward:expired # expired customers are held to the pay page
-            action=jump
-            chain=mw-forward
-            comment=mw:89d2e5a2b8b6
-            disabled=no
-            jump-target=mw-expired
-            src-address-list=mw-expired
-        /ip/firewall/filter filter-forward:jump # everything that passes is judged by our rules first
-            action=jump
-            chain=forward
-            comment=mw:6d42e59f707f
-            disabled=no
-            jump-target=mw-forward
-    "#]],
+            /ip/firewall/address-list pay-host:203.0.113.7: address=203.0.113.7 comment=mw:2bb8601feb25 disabled=no list=mw-pay # 203.0.113.7 is open to expired customers
+            /ip/firewall/address-list pay-host:203.0.113.8: address=203.0.113.8 comment=mw:2bb85d1feb25 disabled=no list=mw-pay # 203.0.113.8 is open to expired customers
+            /ip/firewall/address-list stop:cus_00000000000070008000000000000006: address=198.51.100.21 comment=mw:b1ac869f4e6f disabled=no list=mw-blocked # customer kiosk is expired, package Shop line
+            /ip/firewall/nat nat:redirect-hosts: action=accept chain=mw-redirect comment=mw:be06472f6533 disabled=no dst-address-list=mw-pay # pay hosts are reached as they are
+            /ip/firewall/nat nat:redirect-page: action=dst-nat chain=mw-redirect comment=mw:3ab175ed4b58 disabled=no dst-port=80 protocol=tcp to-addresses=203.0.113.7 to-ports=8081 # plain web requests of expired customers go to the pay page
+            /ip/firewall/nat nat:redirect: action=jump chain=dstnat comment=mw:5f37b5986be2 disabled=no jump-target=mw-redirect src-address-list=mw-expired # expired customers are led to the pay page
+            /ip/firewall/filter filter-expired:dns-udp: action=accept chain=mw-expired comment=mw:58223bbe133e disabled=no dst-address-list=(none) dst-port=53 protocol=udp # expired customers resolve names
+            /ip/firewall/filter filter-expired:dns-tcp: action=accept chain=mw-expired comment=mw:62674cbe1984 disabled=no dst-address-list=(none) dst-port=53 protocol=tcp # expired customers resolve names
+            /ip/firewall/filter filter-expired:hosts: action=accept chain=mw-expired comment=mw:9d30c13486a3 disabled=no dst-address-list=mw-pay # expired customers reach the pay hosts
+            /ip/firewall/filter filter-expired:drop: action=drop chain=mw-expired comment=mw:01851b82abc3 disabled=no # expired customers reach nothing else
+            /ip/firewall/filter filter-input:api: action=accept chain=mw-input comment=mw:70e7d4a84124 disabled=no dst-port=8728 protocol=tcp src-address=10.10.0.1 # the hub reaches the API
+            /ip/firewall/filter filter-input:icmp: action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 # the hub can ping
+            /ip/firewall/filter filter-input:replies: action=accept chain=mw-input comment=mw:9127ac15dfe8 connection-state=established,related disabled=no src-address=10.10.0.1 # answers to what the router asked the hub
+            /ip/firewall/filter filter-input:drop: action=drop chain=mw-input comment=mw:c50403fe839e disabled=no # nothing else comes in from the tunnel
+            /ip/firewall/filter filter-input:jump: action=jump chain=input comment=mw:5a8ce4ab0d87 disabled=no in-interface=wg-mastwire jump-target=mw-input # what the tunnel brings is judged by our rules
+            /ip/firewall/filter filter-forward:from-tunnel: action=drop chain=mw-forward comment=mw:1bbc373a6a4d disabled=no in-interface=wg-mastwire # nothing passes from or to the tunnel
+            /ip/firewall/filter filter-forward:to-tunnel: action=drop chain=mw-forward comment=mw:57e0ed0ebfd9 disabled=no out-interface=wg-mastwire # nothing passes from or to the tunnel
+            /ip/firewall/filter filter-forward:blocked: action=drop chain=mw-forward comment=mw:e1a2a13e6a65 disabled=no src-address-list=mw-blocked # switched-off customers reach nothing
+            /ip/firewall/filter filter-forward:expired: action=jump chain=mw-forward comment=mw:89d2e5a2b8b6 disabled=no jump-target=mw-expired src-address-list=mw-expired # expired customers are held to the pay page
+            /ip/firewall/filter filter-forward:jump: action=jump chain=forward comment=mw:6d42e59f707f disabled=no jump-target=mw-forward # everything that passes is judged by our rules first
+        "#]],
     );
 }
 
@@ -313,25 +108,9 @@ fn queues() {
     golden(
         &["/queue/simple"],
         &expect![[r#"
-        /queue/simple queue:cus_00000000000070008000000000000005 # customer shop is active, package Shop line
-            burst-limit=(none)
-            burst-threshold=(none)
-            burst-time=(none)
-            comment=mw:2cad8053c39d
-            disabled=no
-            max-limit=20000000/20000000
-            name=mw-shop
-            target=198.51.100.20/32
-        /queue/simple queue:cus_00000000000070008000000000000006 # customer kiosk is expired, package Shop line
-            burst-limit=(none)
-            burst-threshold=(none)
-            burst-time=(none)
-            comment=mw:2cad8353c39d
-            disabled=no
-            max-limit=20000000/20000000
-            name=mw-kiosk
-            target=198.51.100.21/32
-    "#]],
+            /queue/simple queue:cus_00000000000070008000000000000005: burst-limit=(none) burst-threshold=(none) burst-time=(none) comment=mw:2cad8053c39d disabled=no max-limit=20000000/20000000 name=mw-shop target=198.51.100.20/32 # customer shop is active, package Shop line
+            /queue/simple queue:cus_00000000000070008000000000000006: burst-limit=(none) burst-threshold=(none) burst-time=(none) comment=mw:2cad8353c39d disabled=no max-limit=20000000/20000000 name=mw-kiosk target=198.51.100.21/32 # customer kiosk is expired, package Shop line
+        "#]],
     );
 }
 
@@ -340,39 +119,16 @@ fn fuses() {
     golden(
         &["/system/scheduler"],
         &expect![[r#"
-            /system/scheduler fuse:2026-11-21T16 # ends 1 grants at 2026-11-21 16:00 if the controller does not
-                comment=mw:062b6429815c
-                disabled=no
-                interval=0s
-                name=mw-fuse-2026112116
-                on-event:
-            :do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={}
-            :do { /ppp/secret/unset [find comment="mw:792d23f94e29"] value-name=remote-address } on-error={}
-            :do { /ppp/active/remove [find name="alice"] } on-error={}
-                policy=read,test,write
-                start-date=2026-11-21
-                start-time=16:00:00
-            /system/scheduler fuse:2026-11-21T17 # ends 1 grants at 2026-11-21 17:00 if the controller does not
-                comment=mw:062b6529815c
-                disabled=no
-                interval=0s
-                name=mw-fuse-2026112117
-                on-event=":do { /ip/firewall/address-list/add list=mw-blocked address=198.51.100.20 comment="mw:b1ac859f4e6f" } on-error={}"
-                policy=read,test,write
-                start-date=2026-11-21
-                start-time=17:00:00
-            /system/scheduler fuse:2026-11-21T19 # ends 1 grants at 2026-11-21 19:00 if the controller does not
-                comment=mw:062b7329815c
-                disabled=no
-                interval=0s
-                name=mw-fuse-2026112119
-                on-event:
-            :do { /ip/hotspot/user/set [find comment="mw:7778376e5c79"] disabled=yes } on-error={}
-            :do { /ip/hotspot/active/remove [find user="254700000004"] } on-error={}
-            :do { /ip/hotspot/cookie/remove [find user="254700000004"] } on-error={}
-                policy=read,test,write
-                start-date=2026-11-21
-                start-time=19:00:00
+            /system/scheduler fuse:2026-11-21T16: comment=mw:062b6429815c disabled=no interval=0s name=mw-fuse-2026112116 policy=read,test,write start-date=2026-11-21 start-time=16:00:00 # ends 1 grant at 2026-11-21 16:00 if the controller does not
+                :do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={}
+                :do { /ppp/secret/unset [find comment="mw:792d23f94e29"] value-name=remote-address } on-error={}
+                :do { /ppp/active/remove [find name="alice"] } on-error={}
+            /system/scheduler fuse:2026-11-21T17: comment=mw:062b6529815c disabled=no interval=0s name=mw-fuse-2026112117 policy=read,test,write start-date=2026-11-21 start-time=17:00:00 # ends 1 grant at 2026-11-21 17:00 if the controller does not
+                :do { /ip/firewall/address-list/add list=mw-blocked address=198.51.100.20 comment="mw:b1ac859f4e6f" } on-error={}
+            /system/scheduler fuse:2026-11-21T19: comment=mw:062b7329815c disabled=no interval=0s name=mw-fuse-2026112119 policy=read,test,write start-date=2026-11-21 start-time=19:00:00 # ends 1 grant at 2026-11-21 19:00 if the controller does not
+                :do { /ip/hotspot/user/set [find comment="mw:7778376e5c79"] disabled=yes } on-error={}
+                :do { /ip/hotspot/active/remove [find user="254700000004"] } on-error={}
+                :do { /ip/hotspot/cookie/remove [find user="254700000004"] } on-error={}
         "#]],
     );
 }
@@ -392,8 +148,9 @@ fn fuses_are_split_and_end_at_the_horizon() {
         assert!(script.contains(r#"name="c\"\$\\\C3\A9"#), "{script}");
     }
     expect![[r#"
-        info fuse-horizon: 1 grants end after the 7 days for which the router carries fuses; theirs are written when the time comes.
-    "#]].assert_eq(&desired.findings.iter().map(|finding| format!("{finding}\n")).collect::<String>());
+        info fuse-horizon: The router carries fuses for 7 days; later ends are written when the time comes: 1 grant.
+    "#]]
+    .assert_eq(&desired.findings.iter().map(|finding| format!("{finding}\n")).collect::<String>());
 }
 
 #[test]
@@ -404,17 +161,17 @@ fn without_a_scheduler_the_plan_says_what_stands_in() {
             false,
             HotspotSupport::Ready,
             expect![[r#"
-            warning no-fuses: The router carries no scheduled ends, because device-mode forbids the scheduler. 1 hotspot grants still end by their online time; 2 PPPoE and static grants end only when the controller reaches the router.
-        "#]],
+                warning no-fuses: The router carries no scheduled ends, because device-mode forbids the scheduler. Ended by their online time nevertheless: 1 hotspot grant. Ended only when the controller reaches the router: 2 PPPoE or static grants.
+            "#]],
         ),
         (
             false,
             true,
             HotspotSupport::Forbidden,
             expect![[r#"
-            warning hotspot-left-out: The hotspot on ether3 is left out: device-mode forbids it.
-            warning no-fuses: The router carries no scheduled ends, because its clock is not set. 0 hotspot grants still end by their online time; 2 PPPoE and static grants end only when the controller reaches the router.
-        "#]],
+                warning hotspot-left-out: The hotspot on ether3 is left out: device-mode forbids it.
+                warning no-fuses: The router carries no scheduled ends, because its clock is not set. Ended by their online time nevertheless: 0 hotspot grants. Ended only when the controller reaches the router: 2 PPPoE or static grants.
+            "#]],
         ),
     ] {
         let mut site = site();

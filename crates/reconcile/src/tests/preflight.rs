@@ -1,0 +1,217 @@
+//! What preflight says of routers as they come.
+
+use super::example::now;
+use crate::preflight::*;
+use crate::{AddressRange, Finding, Severity};
+use expect_test::{Expect, expect};
+use model::{Bytes, RouterosVersion, Supernet};
+
+/// A router that is ready.
+fn ready() -> FactsObserved {
+    let interface = |name: &str, kind: &str, bridge: Option<&str>| Interface {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        bridge: bridge.map(str::to_owned),
+    };
+    FactsObserved {
+        version: RouterosVersion::new(7, 20, 8),
+        architecture: "arm".to_owned(),
+        free_flash: Bytes(5 << 20),
+        packages: vec!["routeros".to_owned()],
+        device_mode: Some(DeviceMode { hotspot: true, scheduler: true, fetch: true }),
+        now: now(),
+        clock: now(),
+        supernet: Supernet::default(),
+        tunnel: "wg-mastwire".to_owned(),
+        interfaces: vec![
+            interface("ether1", "ether", None),
+            interface("ether2", "ether", Some("bridge")),
+            interface("ether3", "ether", None),
+            interface("ether4", "ether", None),
+            interface("bridge", "bridge", None),
+            interface("wg-mastwire", "wg", None),
+        ],
+        addresses: vec![
+            address("10.10.1.2/32", "wg-mastwire"),
+            address("192.168.1.2/24", "ether1"),
+            address("192.168.88.1/24", "bridge"),
+        ],
+        pools: Vec::new(),
+        servers: Vec::new(),
+        default_routes: vec![Some("ether1".to_owned())],
+        fasttrack: false,
+        source_nat: true,
+        ppp_radius: false,
+        hotspot_radius: Vec::new(),
+        api: Api { enabled: true, port: 8728, address: vec!["10.10.0.1/32".parse().expect("a network")] },
+    }
+}
+
+fn address(address: &str, interface: &str) -> InterfaceAddress {
+    InterfaceAddress { address: address.parse().expect("an address"), interface: interface.to_owned() }
+}
+
+fn pool(name: &str, first: [u8; 4], last: [u8; 4]) -> Pool {
+    Pool { name: name.to_owned(), ranges: vec![AddressRange { first: first.into(), last: last.into() }], ours: false }
+}
+
+fn server(kind: ServerKind, interface: &str, ours: bool) -> Server {
+    Server { kind, name: format!("server-{interface}"), interface: interface.to_owned(), ours }
+}
+
+#[track_caller]
+fn golden(facts: &FactsObserved, expected: &Expect) {
+    expected.assert_eq(&preflight(facts).iter().map(|finding| format!("{finding}\n")).collect::<String>());
+}
+
+#[test]
+fn a_ready_router_has_no_findings() {
+    assert_eq!(preflight(&ready()), Vec::<Finding>::new());
+}
+
+#[test]
+fn a_router_in_home_mode() {
+    let device_mode = Some(DeviceMode { hotspot: false, scheduler: false, fetch: false });
+    golden(
+        &FactsObserved { device_mode, ..ready() },
+        &expect![[r#"
+        warning device-mode-hotspot: Device-mode forbids hotspot: no hotspot can be set up. After the command press the board's button, or cut its power, within 5 minutes. Run: /system/device-mode/update hotspot=yes scheduler=yes fetch=yes
+        warning device-mode-scheduler: Device-mode forbids scheduler: grants do not end by themselves while the controller is away. After the command press the board's button, or cut its power, within 5 minutes. Run: /system/device-mode/update hotspot=yes scheduler=yes fetch=yes
+        info device-mode-fetch: Device-mode forbids fetch: enrolment works by the block alone, not by the line. After the command press the board's button, or cut its power, within 5 minutes. Run: /system/device-mode/update hotspot=yes scheduler=yes fetch=yes
+    "#]],
+    );
+}
+
+#[test]
+fn an_old_small_router_without_a_clock() {
+    let facts = FactsObserved {
+        version: RouterosVersion::new(7, 8, 0),
+        free_flash: Bytes(300_000),
+        clock: "1970-01-02T00:00:00Z".parse().expect("a time"),
+        ..ready()
+    };
+    golden(
+        &facts,
+        &expect![[r#"
+        blocker flash-low: Only 300000 bytes of flash are free: the router may lose what it is told. Remove files. Run: /file/print
+        blocker version-old: RouterOS 7.8 is too old: at least 7.9 is needed. The router restarts to upgrade. Run: /system/package/update/install
+        warning clock: The router's clock is not set: grants cannot end by themselves, and the tunnel may not come back. Run: /system/ntp/client/set enabled=yes servers=pool.ntp.org
+    "#]],
+    );
+    let facts = FactsObserved {
+        version: RouterosVersion::new(7, 26, 0),
+        architecture: "smips".to_owned(),
+        clock: now() + jiff::SignedDuration::from_mins(90),
+        ..ready()
+    };
+    golden(
+        &facts,
+        &expect![[r#"
+        warning clock: The router's clock is wrong by 90 minutes: grants would end at the wrong time. Run: /system/ntp/client/set enabled=yes servers=pool.ntp.org
+        warning hotspot-package: This board needs the hotspot as a separate package. Put the file hotspot-<version>-smips.npk from mikrotik.com onto the router and restart it; until then it can serve PPPoE and static customers. Run: /system/reboot
+        warning version-untested: RouterOS 7.26 is newer than what was tested (7.25 and later are not).
+    "#]],
+    );
+}
+
+#[test]
+fn a_router_that_serves_customers_already() {
+    let facts = FactsObserved {
+        pools: vec![pool("dhcp", [192, 168, 88, 10], [192, 168, 88, 254]), pool("old", [10, 10, 5, 2], [10, 10, 5, 99])],
+        servers: vec![server(ServerKind::Pppoe, "ether3", false), server(ServerKind::Hotspot, "bridge", true)],
+        fasttrack: true,
+        source_nat: false,
+        ppp_radius: true,
+        hotspot_radius: vec!["hsprof1".to_owned()],
+        ..ready()
+    };
+    golden(
+        &facts,
+        &expect![[r#"
+        warning fasttrack: FastTrack is on: its connections pass by the queues, so that static customers are not held to their speed, and by the rules, so that expired ones keep the connections they have. Run: /ip/firewall/filter/disable [find where action=fasttrack-connection]
+        warning pool-overlap: The pool old lies within the tunnels' network 10.10.0.0/16. It works, because the router reaches the hub alone through the tunnel, but it confuses people.
+        warning ppp-radius: PPP asks RADIUS: a name that is unknown here may still be let in there. Run: /ppp/aaa/set use-radius=no
+        warning pppoe-server-foreign: There is a PPPoE server `server-ether3` on ether3 already; it stays as it is. Choose another interface for ours, or remove it.
+        warning source-nat-missing: No rule translates customers' addresses: those with private addresses do not reach the internet. Run: /ip/firewall/nat/add chain=srcnat out-interface=ether1 action=masquerade
+        info hotspot-radius: The hotspot profile `hsprof1` asks RADIUS.
+        info pools-foreign: Pools that are not ours stay as they are: dhcp, old. Ours need other addresses.
+    "#]],
+    );
+}
+
+#[test]
+fn addresses_of_the_hub_block() {
+    let mut facts = ready();
+    facts.addresses.push(address("10.10.0.254/24", "ether4"));
+    facts.addresses.push(address("10.10.7.1/24", "ether3"));
+    facts.pools.push(Pool { ours: true, ..pool("wide", [10, 9, 0, 1], [10, 10, 0, 2]) });
+    golden(
+        &facts,
+        &expect![[r#"
+            blocker address-overlap: The address 10.10.0.254/24 on ether4 covers the hub's own address: the tunnel and these devices get in each other's way. Use other addresses.
+            blocker pool-overlap: The pool wide covers the hub's own address: the tunnel and these devices get in each other's way. Use other addresses.
+            warning address-overlap: The address 10.10.7.1/24 on ether3 lies within the tunnels' network 10.10.0.0/16. It works, because the router reaches the hub alone through the tunnel, but it confuses people.
+        "#]],
+    );
+}
+
+#[test]
+fn services_and_routes_that_are_missing() {
+    let mut facts = ready();
+    facts.api.address.clear();
+    facts.default_routes.clear();
+    golden(
+        &facts,
+        &expect![[r#"
+        warning api-open: The API service answers everybody who reaches the router. Run: /ip/service/set api address=10.10.0.1/32
+        warning wan-missing: There is no active default route: the router has no way to the internet. Run: /ip/route/print where dst-address=0.0.0.0/0
+    "#]],
+    );
+    facts = ready();
+    facts.api.address = vec!["192.168.88.0/24".parse().expect("a network")];
+    golden(
+        &facts,
+        &expect![[r#"
+        blocker api-closed: The API service does not answer the hub (10.10.0.1). Run: /ip/service/set api address=192.168.88.0/24,10.10.0.1/32
+    "#]],
+    );
+    facts.api.port = 8729;
+    golden(
+        &facts,
+        &expect![[r#"
+        blocker api-port: The API service listens on port 8729, and the rules for the tunnel open 8728 alone. Run: /ip/service/set api port=8728
+    "#]],
+    );
+    facts.api.enabled = false;
+    golden(
+        &facts,
+        &expect![[r#"
+        blocker api-closed: The API service is off, and the controller reaches the router by nothing else. Run: /ip/service/set api disabled=no address=10.10.0.1/32
+    "#]],
+    );
+}
+
+#[test]
+fn the_worst_comes_first() {
+    let mut facts = ready();
+    facts.api.enabled = false;
+    facts.ppp_radius = true;
+    facts.device_mode = Some(DeviceMode { hotspot: true, scheduler: true, fetch: false });
+    let severities: Vec<_> = preflight(&facts).iter().map(|finding| finding.severity).collect();
+    assert_eq!(severities, [Severity::Blocker, Severity::Warning, Severity::Info]);
+}
+
+#[test]
+fn interfaces_have_roles() {
+    let mut facts = ready();
+    facts.servers.push(server(ServerKind::Pppoe, "ether3", true));
+    expect![[r#"
+        ether1: Wan
+        ether2: Port { bridge: "bridge" }
+        ether3: Serves { kind: Pppoe }
+        ether4: Free
+        bridge: Lan { address: 192.168.88.1 }
+        wg-mastwire: Tunnel
+    "#]]
+    .assert_eq(&roles(&facts).iter().map(|(name, role)| format!("{name}: {role:?}\n")).collect::<String>());
+}
