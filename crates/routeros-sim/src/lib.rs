@@ -2,5 +2,10 @@
 //!
 //! [`device::Device`] is the router's state as a pure machine: a command and a time go in, an answer comes out.
 
+pub mod api;
 pub mod console;
+pub mod control;
 pub mod device;
+pub mod router;
+pub mod shell;
+pub mod simulator;

@@ -43,9 +43,13 @@ impl Device {
     }
 
     /// Finds a menu that this router has.
-    pub(super) fn menu(&self, path: &str) -> Result<&'static Menu, Trap> {
+    pub(crate) fn menu(&self, path: &str) -> Result<&'static Menu, Trap> {
         let exists = |menu: &&Menu| {
-            menu.versions.contain(self.config.version) && !(self.config.board.is_virtual() && menu.path == "/system/routerboard")
+            let missing = match menu.path {
+                "/system/routerboard" => self.config.board.is_virtual(),
+                path => path.starts_with("/ip/hotspot") && !self.has_hotspot(),
+            };
+            menu.versions.contain(self.config.version) && !missing
         };
         catalogue::menu(path).filter(exists).ok_or_else(|| Trap::of(0, "no such command prefix"))
     }

@@ -20,12 +20,13 @@ mod system;
 pub mod table;
 pub mod text;
 mod tunnel;
-mod users;
+pub mod users;
 mod values;
 
 pub use config::{BOARDS, Board, Config, Mode};
 pub use firewall::{Packet, Reach};
 pub use hotspot::{HotspotError, HotspotGrant};
+pub use queue::Limit;
 pub use ppp::{Dial, DialError, PppGrant};
 pub use request::{Output, Request, Session, Shown, Trap};
 pub use table::{Fields, Origin, Row, RowId, Table};
@@ -120,6 +121,17 @@ impl Device {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Marks a change that no table shows, so that whoever waits looks again.
+    pub const fn touch(&mut self) {
+        self.version += 1;
+    }
+
+    /// Returns the router's name.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        self.single("/system/identity", "name")
     }
 
     /// Returns a menu's rows, dynamic ones included.

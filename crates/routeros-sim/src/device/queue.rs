@@ -2,6 +2,7 @@
 
 use super::Device;
 use super::table::RowId;
+use jiff::Timestamp;
 use std::net::Ipv4Addr;
 
 const PATH: &str = "/queue/simple";
@@ -63,6 +64,17 @@ impl Device {
             !row.is("disabled") && row.get("target").split(',').any(holds)
         });
         hit.map_or((None, Limit::default()), |row| (Some(row.id), pair(row.get("max-limit"))))
+    }
+
+    /// Counts what a host with a fixed address sends and receives, within its queue.
+    pub fn static_traffic(&mut self, address: Ipv4Addr, wish: Limit, from: Timestamp, to: Timestamp) {
+        if self.web_reach(address, "") != super::Reach::Internet {
+            return;
+        }
+        if let (Some(queue), limit) = self.limit_for(address, "") {
+            let passed = super::ppp::volume(limit.apply(wish), from, to);
+            self.count_queue(queue, passed.upload, passed.download);
+        }
     }
 
     /// Counts bytes on a queue.

@@ -38,10 +38,32 @@ impl Device {
             "/ip/hotspot/active/login" => self.hotspot_login_command(&fields).map(|()| Output::default()),
             // The router waits for its button, which nobody presses here: nothing changes.
             "/system/device-mode/update" => Err(Trap::failure("failure: device-mode update is not confirmed by the button or a power cycle")),
-            "/tool/fetch" if !self.config.mode.allows("fetch") => Err(Trap::device_mode()),
-            "/tool/fetch" | "/import" => Err(Trap::failure("failure: this simulator runs it from the console only")),
+            "/tool/fetch" => {
+                self.may_fetch(session)?;
+                Err(Trap::failure("failure: this simulator runs it from the console only"))
+            }
+            "/import" => Err(Trap::failure("failure: this simulator runs it from the console only")),
             _ => Err(Trap::of(0, "no such command")),
         }
+    }
+
+    /// Says whether somebody may fetch files.
+    ///
+    /// # Errors
+    /// The trap that RouterOS would answer.
+    pub(crate) fn may_fetch(&self, session: &Session) -> Result<(), Trap> {
+        if !session.may("test") {
+            return Err(Trap::not_enough_permissions());
+        }
+        if self.config.mode.allows("fetch") { Ok(()) } else { Err(Trap::device_mode()) }
+    }
+
+    /// Puts a fetched file into the flash, however long it is.
+    pub(crate) fn store_file(&mut self, name: &str, contents: &str) {
+        let size = contents.chars().count().to_string();
+        let fields = [("name", name), ("contents", contents), ("size", &size), ("type", "file")];
+        let fields: Fields = fields.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+        self.insert("/file", Origin::Configured, fields, None);
     }
 
     /// Writes a row of `/log`.

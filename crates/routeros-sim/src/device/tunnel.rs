@@ -86,6 +86,12 @@ impl Device {
         }
     }
 
+    /// Returns what a tunnel reported about a peer.
+    #[must_use]
+    pub fn peer_status(&self, id: RowId) -> Option<&TunnelPeerStatus> {
+        self.peers.get(&id)
+    }
+
     pub(super) fn peer_value(&self, row: &Row, name: &str) -> Option<String> {
         let status = self.peers.get(&row.id);
         match name {

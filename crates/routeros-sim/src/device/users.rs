@@ -2,7 +2,8 @@
 
 use super::request::{POLICIES, Session};
 use super::table::{Fields, Origin, Row, RowId};
-use super::Device;
+use super::{Device, text};
+use md5::{Digest, Md5};
 use std::net::IpAddr;
 
 /// Why a login is refused.
@@ -15,6 +16,41 @@ pub enum LoginError {
     /// The service has as many sessions as it takes.
     #[error("too many sessions")]
     TooMany,
+}
+
+/// How somebody shows that they know the password.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// By saying it.
+    Password(&'a str),
+    /// By answering a challenge with it, as before RouterOS 6.43.
+    Response {
+        /// What was asked.
+        challenge: &'a [u8],
+        /// `00` and the MD5 of a zero byte, the password and the challenge, in hexadecimal digits.
+        response: &'a str,
+    },
+}
+
+impl std::fmt::Debug for Proof<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Proof<'_> {
+    fn holds(self, password: &str) -> bool {
+        match self {
+            Self::Password(given) => given == password,
+            Self::Response { challenge, response } => {
+                let mut hash = Md5::new();
+                hash.update([0]);
+                hash.update(text::to_bytes(password));
+                hash.update(challenge);
+                format!("00{}", hex::encode(hash.finalize())) == response
+            }
+        }
+    }
 }
 
 impl Device {
@@ -36,9 +72,9 @@ impl Device {
     ///
     /// # Errors
     /// [`LoginError`]; the log names the reason.
-    pub fn login(&mut self, name: &str, password: &str, source: Option<IpAddr>) -> Result<(Session, RowId), LoginError> {
+    pub fn login(&mut self, name: &str, proof: Proof<'_>, source: Option<IpAddr>) -> Result<(Session, RowId), LoginError> {
         let found = self.find("/user", "name", name);
-        let good = found.filter(|row| !row.is("disabled") && row.get("password") == password);
+        let good = found.filter(|row| !row.is("disabled") && proof.holds(row.get("password")));
         let good = good.filter(|row| source.is_none_or(|source| within(row.get("address"), source)));
         let policy = good.map(|row| self.group_policy(row.get("group"))).filter(|policy| policy.contains(&"api"));
         let from = source.map_or_else(|| "console".to_owned(), |source| source.to_string());
@@ -61,6 +97,11 @@ impl Device {
         let id = self.insert_dynamic("/user/active", fields);
         let session = Session { user: name.to_owned(), policy: policy.into_iter().collect(), source, via: "api" };
         Ok((session, id))
+    }
+
+    /// Makes a challenge for the login of old.
+    pub fn new_challenge(&mut self) -> Vec<u8> {
+        self.random.key()[..16].to_vec()
     }
 
     /// Ends a login.

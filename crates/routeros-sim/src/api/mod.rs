@@ -1,0 +1,6 @@
+//! The binary API: sentences in, sentences out (RouterOS manual "API").
+
+mod session;
+mod words;
+
+pub use session::serve;

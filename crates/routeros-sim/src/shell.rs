@@ -1,0 +1,159 @@
+//! The router in the world of threads and clocks: one lock around the pure machine, and a signal when something changed.
+
+use crate::router::{Ended, Fetch, Fetched, Router, RunId, StartError};
+use jiff::{SignedDuration, Timestamp};
+use model::Clock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often the router is told the time when nothing else happens.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A router that several tasks share.
+#[derive(Debug)]
+pub struct Shared {
+    router: Mutex<Router>,
+    clock: Arc<dyn Clock>,
+    /// Milliseconds that the whole simulated world, customers included, is ahead of the clock.
+    ahead: AtomicI64,
+    changed: watch::Sender<u64>,
+}
+
+impl Shared {
+    /// Takes a router into the world.
+    #[must_use]
+    pub fn new(config: crate::device::Config, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let router = Router::new(config, clock.now());
+        Arc::new(Self { router: Mutex::new(router), clock, ahead: AtomicI64::new(0), changed: watch::Sender::new(0) })
+    }
+
+    /// Returns the simulated world's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::from_millis(self.ahead.load(Ordering::Relaxed));
+        let now = self.clock.now();
+        now.checked_add(ahead).unwrap_or(now)
+    }
+
+    /// Moves the simulated world's time forward.
+    pub fn advance(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
+        self.ahead.fetch_add(millis, Ordering::Relaxed);
+        self.with(Router::tick);
+    }
+
+    /// Works on the router; whoever waits for a change hears of it.
+    pub fn with<R>(&self, work: impl FnOnce(&mut Router, Timestamp) -> R) -> R {
+        let now = self.now();
+        let mut router = self.lock();
+        let result = work(&mut router, now);
+        let version = router.device().version() + router.boots();
+        drop(router);
+        self.changed.send_if_modified(|seen| std::mem::replace(seen, version) != version);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Router> {
+        self.router.lock().expect("no task panics while it holds the router")
+    }
+
+    /// Signals every change from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Lets time pass and fetches files, until it is dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping it stops the router's time; a fetch that is under way is lost.
+    pub async fn run(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let fetches = self.with(|router, now| {
+                router.tick(now);
+                std::iter::from_fn(|| router.take_fetch()).collect::<Vec<_>>()
+            });
+            for fetch in fetches {
+                let shared = Arc::clone(&self);
+                tokio::spawn(async move {
+                    let outcome = get(&fetch).await;
+                    shared.with(|router, now| router.fetched(&fetch, outcome, now));
+                });
+            }
+        }
+    }
+
+    /// Types or pastes text at the terminal and waits for its end.
+    ///
+    /// # Errors
+    /// When the terminal is busy or the text too long.
+    ///
+    /// # Cancel safety
+    /// What was typed still runs; its output is lost.
+    pub async fn paste(&self, text: &str) -> Result<Ended, StartError> {
+        let id = self.with(|router, now| router.start_paste(text, now))?;
+        Ok(self.ended(id).await)
+    }
+
+    /// Imports a script and waits for its end.
+    ///
+    /// # Errors
+    /// When too many scripts run.
+    ///
+    /// # Cancel safety
+    /// The script still runs; its output is lost.
+    pub async fn import(&self, text: &str) -> Result<Ended, StartError> {
+        let id = self.with(|router, now| router.start_script(text, now))?;
+        Ok(self.ended(id).await)
+    }
+
+    async fn ended(&self, id: RunId) -> Ended {
+        loop {
+            if let Some(ended) = self.with(|router, _| router.take_ended(id)) {
+                return ended;
+            }
+            tokio::time::sleep(TICK / 5).await;
+        }
+    }
+}
+
+/// The longest body that a fetch keeps, in bytes.
+const BODY_MAX: usize = 1 << 20;
+/// How long a fetch may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Fetches a file over HTTP, as `/tool/fetch` does: redirects are not followed.
+async fn get(fetch: &Fetch) -> Result<Fetched, String> {
+    let client = reqwest::Client::builder()
+        .timeout(FETCH_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .danger_accept_invalid_certs(!fetch.check_certificate)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let method = reqwest::Method::from_bytes(fetch.method.to_ascii_uppercase().as_bytes()).map_err(|error| error.to_string())?;
+    let mut request = client.request(method, &fetch.url);
+    for (name, value) in &fetch.headers {
+        request = request.header(name, value);
+    }
+    if let Some(data) = &fetch.data {
+        request = request.body(data.clone());
+    }
+    let mut response = request.send().await.map_err(|error| format!("connection failed: {}", error.without_url()))?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(format!("closing connection: <{} {}>", status.as_u16(), status.canonical_reason().unwrap_or_default()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| format!("connection failed: {}", error.without_url()))? {
+        if body.len() + chunk.len() > BODY_MAX {
+            return Err("file is too large".to_owned());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Fetched { body })
+}
