@@ -8,6 +8,8 @@
 
 mod boring;
 mod engine;
+#[cfg(test)]
+mod fake;
 mod flap;
 mod hub;
 #[cfg(feature = "io")]

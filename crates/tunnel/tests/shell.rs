@@ -114,7 +114,7 @@ async fn a_megabyte_there_and_back() {
     });
     let stream = soon(hub.connect(ROUTER, API)).await.expect("the router listens");
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let sent: Vec<u8> = (0..1_000_000u32).map(|n| (n * 7 >> 3) as u8).collect();
+    let sent: Vec<u8> = (0..1_000_000u32).map(|n| ((n * 7) >> 3) as u8).collect();
     let copy = sent.clone();
     tokio::spawn(async move {
         writer.write_all(&copy).await.expect("it is open");

@@ -5,6 +5,8 @@
 
 mod enrol;
 mod path;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod types;
 
@@ -38,8 +40,9 @@ struct PeerState<T> {
     endpoint: Option<SocketAddr>,
     /// It has, or may have, a session or a handshake: its timers run.
     live: bool,
-    /// It waits for its turn to be called.
+    /// It waits to be called, in its turn or at once.
     queued: bool,
+    urgent: bool,
     up: bool,
     /// Its handshake was answered, and its first packet is awaited.
     fresh: bool,
@@ -329,6 +332,7 @@ impl<T> PeerState<T> {
             endpoint: peer.endpoint,
             live: false,
             queued: false,
+            urgent: false,
             up: false,
             fresh: false,
             heard: None,

@@ -95,25 +95,28 @@ impl<E: Engine> Hub<E> {
     /// Puts a peer into the queue of calls: in front if somebody waits for it.
     pub(super) fn request_call(&mut self, place: usize, urgent: bool) {
         let Some(Slot::Peer(peer)) = self.slots.get_mut(place) else { return };
-        if peer.queued || peer.endpoint.is_none() || peer.tunnel.has_session() {
+        if peer.endpoint.is_none() || peer.tunnel.has_session() {
             return;
         }
-        peer.queued = true;
-        if urgent {
+        if urgent && !peer.urgent {
+            peer.urgent = true;
             self.calls.push_front(peer.address);
-        } else {
+        } else if !urgent && !peer.queued {
+            peer.queued = true;
             self.calls.push_back(peer.address);
         }
     }
 
     fn call_next(&mut self, now: Instant) {
         let Some(address) = self.calls.pop_front() else { return };
+        let Some(place) = self.by_address.get(&address).copied() else { return };
+        let Some(Slot::Peer(peer)) = self.slots.get_mut(place) else { return };
+        // Who was called at once stands in the queue a second time, for nothing.
+        if !std::mem::take(&mut peer.queued) & !std::mem::take(&mut peer.urgent) {
+            return;
+        }
         let pause = SECOND / self.config.limits.calls_per_s.max(1);
         self.next_call = now + pause.mul_f64(0.5 + self.rng.fraction());
-        let Some(place) = self.by_address.get(&address).copied() else { return };
-        if let Some(Slot::Peer(peer)) = self.slots.get_mut(place) {
-            peer.queued = false;
-        }
         self.tick_slot(place, now);
         let Some(Slot::Peer(peer)) = self.slots.get_mut(place) else { return };
         let Some(to) = peer.endpoint.filter(|_| !peer.tunnel.has_session()) else { return };
