@@ -43,7 +43,7 @@ fn limits_hold_at_their_edge() {
     assert!(decode(b"\x05aaaaa\x03bbb\x00", limits).is_ok());
     assert_eq!(decode(b"\x06", limits), Err(DecodeError::Word { length: 6, limit: 5 }), "refused before the word has come");
     assert_eq!(decode(b"\x05aaaaa\x04", limits), Err(DecodeError::Sentence { limit: 8 }));
-    assert!(decode(b"\x01a\x01a\x01a\x00\x01a\x01a\x01a\x00", limits).is_ok(), "limits are per sentence");
+    assert!(decode(b"\x01a\x01a\x01a\x00\x05aaaaa\x01a\x01a\x00", limits).is_ok(), "limits are per sentence");
     assert_eq!(decode(b"\x01a\x01a\x01a\x01", limits), Err(DecodeError::Words { limit: 3 }));
     let mut decoder = Decoder::new(limits);
     decoder.push(&[0xFF]);

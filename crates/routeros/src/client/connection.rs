@@ -276,9 +276,7 @@ impl Shared {
 
     /// Turns an entry into one that nobody waits for, tells the router, and returns what the entry was.
     fn cancel(&self, state: &mut State, tag: u64) -> Option<Role> {
-        let State { pending, held, .. } = state;
-        let entry = pending.get_mut(&tag)?;
-        *held -= std::mem::take(&mut entry.held);
+        let entry = state.pending.get_mut(&tag)?;
         // A router that keeps sending as much again as it may send at all will not stop.
         let since = Instant::now();
         let abandoned = Role::Abandoned { since, allowance: self.options.bytes };
