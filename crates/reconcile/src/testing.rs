@@ -3,13 +3,14 @@
 use crate::changeset::{Action, Change, ChangeSet};
 use crate::object::Value;
 use crate::observed::{Observed, Row};
+use crate::plan::row_key;
 use crate::recipes::EXPIRED;
 use routeros::catalogue::{Menu, ip_firewall_address_list, ip_hotspot_active, ppp_active, queue_simple};
 
 /// Applies a plan to what was observed, in order, as a router would.
 ///
 /// # Panics
-/// The plan names a row that is not there: such a plan is wrong.
+/// The plan names a row that is not there, or makes two rows with one key: such a plan is wrong.
 #[must_use]
 pub fn simulate(observed: &Observed, set: &ChangeSet) -> Observed {
     let mut router = observed.clone();
@@ -30,6 +31,7 @@ fn apply(router: &mut Observed, change: &Change, number: usize) {
                 change.values.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.expose()?.as_bytes().to_vec())));
             let at = before.as_ref().map_or(rows.len(), |id| find(rows, id));
             rows.insert(at, Row::new(format!("*ADD{number}"), written));
+            assert_unique(change, rows, at);
         }
         Action::Set | Action::Unset { .. } => {
             let at = find(rows, of(change));
@@ -42,6 +44,7 @@ fn apply(router: &mut Observed, change: &Change, number: usize) {
                     }
                 };
             }
+            assert_unique(change, rows, at);
         }
         Action::Move { before } => {
             let from = find(rows, of(change));
@@ -54,6 +57,13 @@ fn apply(router: &mut Observed, change: &Change, number: usize) {
             rows.remove(at);
         }
     }
+}
+
+/// Refuses a second row with the same key, as a router does.
+fn assert_unique(change: &Change, rows: &[Row], at: usize) {
+    let key = row_key(change.menu, &rows[at]);
+    let twice = rows.iter().enumerate().any(|(other, row)| other != at && row_key(change.menu, row) == key);
+    assert!(key.is_none() || !twice, "already there: {change}");
 }
 
 /// Removes a session with the queue and the list entry that the router made for it.

@@ -24,6 +24,10 @@ pub struct Matching<'a> {
     pub menu: &'static Menu,
     /// The objects that can be written, in the order of the recipes.
     pub matched: Vec<Matched<'a>>,
+    /// Those of them that have rows, in the order in which they can be set.
+    pub levels: Vec<Vec<(&'a Object, &'a Row)>>,
+    /// Rows that have to make room first; their objects count as missing.
+    pub evicted: Vec<&'a Row>,
     /// Ours, but not wanted any more.
     pub orphans: Vec<&'a Row>,
     /// Not ours, in the router's order.
@@ -43,28 +47,30 @@ impl<'a> Matching<'a> {
         self.matched.iter().filter_map(|matched| matched.row.map(|row| (matched.object, row)))
     }
 
-    /// Sorts the objects with rows into levels: whoever takes a name comes after the one that gives it up. Those that wait
-    /// for each other in a circle come last, and the router will refuse them.
-    pub fn levels(&self) -> Vec<Vec<(&'a Object, &'a Row)>> {
+    /// Sorts the objects with rows into levels: whoever takes a name comes after the one that gives it up. Where they wait
+    /// for each other in a circle, one row is evicted, to be removed first and added again.
+    fn sort(mut self) -> Self {
         let mut held: BTreeMap<Key, &ObjectKey> =
             self.existing().filter_map(|(object, row)| Some((row_key(self.menu, row)?, &object.key))).collect();
         let mut waiting: Vec<_> = self.existing().collect();
-        let mut levels = Vec::new();
         while !waiting.is_empty() {
             let free = |(object, _): &(&Object, &Row)| {
                 object_key(object).is_none_or(|key| held.get(&key).is_none_or(|holder| **holder == object.key))
             };
-            let (mut level, mut rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(free);
-            if level.is_empty() {
-                level.append(&mut rest);
-            }
-            for (_, row) in &level {
+            let (level, mut rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(free);
+            let evicted = level.is_empty().then(|| rest.remove(0));
+            for (_, row) in level.iter().chain(&evicted) {
                 row_key(self.menu, row).map(|key| held.remove(&key));
             }
-            levels.push(level);
+            if let Some((object, row)) = evicted {
+                self.evicted.push(row);
+                self.matched.iter_mut().filter(|matched| matched.object.key == object.key).for_each(|matched| matched.row = None);
+            } else {
+                self.levels.push(level);
+            }
             waiting = rest;
         }
-        levels
+        self
     }
 }
 
@@ -166,7 +172,7 @@ pub fn of<'a>(
         }
     }
     let foreign = foreign.into_iter().filter(|row| !adopted.contains(&row.id)).collect();
-    Matching { menu, matched, orphans: claims.rest(), foreign }
+    Matching { menu, matched, levels: Vec::new(), evicted: Vec::new(), orphans: claims.rest(), foreign }.sort()
 }
 
 /// Rows of ours, and which of them objects have claimed.

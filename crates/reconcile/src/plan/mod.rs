@@ -12,6 +12,8 @@ use crate::changeset::{Action, Change, ChangeSet};
 use crate::menus::{self, MANAGED};
 use crate::object::{Desired, Object, ObjectKey, Risk, Value, Values};
 use crate::observed::{Observed, Row};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use matching::row_key;
 use matching::{Blocked, Matched, Matching};
 use model::Tag;
 use routeros::catalogue::{Access, Menu, ip_address, ip_firewall_filter};
@@ -53,7 +55,7 @@ pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> ChangeSe
         orphans.push((menu, matching.orphans));
     }
     for (menu, rows) in orphans.into_iter().rev() {
-        planner.remove(menu, &rows);
+        planner.remove(menu, &rows, "not wanted any more");
     }
     planner.set.kicks = sessions::kicks(desired, observed, policy, &planner.blocked);
     planner.set.findings.extend(planner.blocked.findings());
@@ -69,8 +71,9 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Writes one menu: moves, then sets, then adds.
+    /// Writes one menu: what makes room, then moves, then sets, then adds.
     fn write(&mut self, matching: &Matching<'_>) {
+        self.remove(matching.menu, &matching.evicted, "makes room, and is added again");
         let places = position::of(matching, self.observed.rows(matching.menu));
         for (id, before, stood_before) in places.moves {
             let Some(Matched { object, row: Some(row) }) = matching.by_id(id) else { continue };
@@ -78,7 +81,7 @@ impl Planner<'_> {
             change.stood_before = stood_before.map(str::to_owned);
             self.stage([change]);
         }
-        for level in matching.levels() {
+        for level in &matching.levels {
             let changes: Vec<_> = level.iter().flat_map(|(object, row)| self.differences(object, row)).collect();
             self.stage(changes);
         }
@@ -121,8 +124,8 @@ impl Planner<'_> {
         changes
     }
 
-    fn remove(&mut self, menu: &'static Menu, rows: &[&Row]) {
-        let changes: Vec<_> = rows.iter().map(|row| removal(menu, row)).collect();
+    fn remove(&mut self, menu: &'static Menu, rows: &[&Row], reason: &str) {
+        let changes: Vec<_> = rows.iter().map(|row| removal(menu, row, reason)).collect();
         self.stage(changes);
     }
 
@@ -150,7 +153,7 @@ fn change(object: &Object, action: Action, row: Option<&Row>) -> Change {
     }
 }
 
-fn removal(menu: &'static Menu, row: &Row) -> Change {
+fn removal(menu: &'static Menu, row: &Row, reason: &str) -> Change {
     let shown = |arg: &routeros::catalogue::Arg| {
         let text = arg.canonical(Some(row.raw(arg.name)?)).ok().flatten()?;
         matches!(arg.access, Access::ReadWrite | Access::Secret).then(|| (arg.name, Value::wrap(arg.access, text)))
@@ -169,7 +172,7 @@ fn removal(menu: &'static Menu, row: &Row) -> Change {
         values: Values::new(),
         before: menu.args.iter().filter_map(shown).collect(),
         stood_before: None,
-        reason: "not wanted any more".to_owned(),
+        reason: reason.to_owned(),
         risk: if path { Risk::Path } else { Risk::Safe },
     }
 }

@@ -260,6 +260,16 @@ fn a_foreign_object_in_the_way_is_reported_and_left_alone() {
 }
 
 #[test]
+fn sessions_are_not_judged_by_a_profile_that_cannot_be_written() {
+    let mut router = session(settled(&site()), "alice", "10.64.0.2", "1000000/1000000", false);
+    for row in router.rows_mut(menu("/ppp/profile")) {
+        row.values_mut().insert("comment".to_owned(), b"do not touch".to_vec());
+        row.values_mut().insert("rate-limit".to_owned(), b"1M/1M".to_vec());
+    }
+    assert!(plan(&wanted(&site()), &router, &Policy::default()).is_empty());
+}
+
+#[test]
 fn what_refers_to_a_foreign_object_waits() {
     let mut empty = Observed::default();
     empty.insert(menu("/ip/pool"), vec![row("*F", &[("name", "mw-pppoe"), ("ranges", "10.1.1.1"), ("comment", "old system")])]);
@@ -389,6 +399,34 @@ fn logins_that_change_hands() {
             ~ /ppp/secret set bob name: carol -> bob # customer bob is suspended, package Home 10
             + /ppp/secret add alice comment=mw:791f40f94e1d disabled=no name=alice password=*** profile=mw-db1c1a2c9377 service=pppoe # customer alice is active, package Home 10
         "#]],
+    );
+}
+
+#[test]
+fn whoever_gives_up_a_login_goes_first() {
+    let mut site = site();
+    let router = settled(&site);
+    site.customers[2].login = "bob".to_owned();
+    site.customers[1].login = "robert".to_owned();
+    let set = plan(&wanted(&site), &router, &Policy::default());
+    let stages: Vec<_> = set.changes.iter().map(|change| (change.label.as_str(), change.stage)).collect();
+    assert_eq!(stages, [("robert", 0), ("bob", 1)]);
+}
+
+#[test]
+fn logins_that_are_swapped() {
+    let mut site = site();
+    let router = settled(&site);
+    site.customers[1].login = "carol".to_owned();
+    site.customers[2].login = "bob".to_owned();
+    golden(
+        &site,
+        &router,
+        &expect![[r#"
+        - /ppp/secret remove bob # makes room, and is added again
+        ~ /ppp/secret set bob name: carol -> bob # customer bob is suspended, package Home 10
+        + /ppp/secret add carol comment=mw:792d22f94e29 disabled=no name=carol password=*** profile=mw-expired service=pppoe # customer carol is expired, package Home 10
+    "#]],
     );
 }
 
