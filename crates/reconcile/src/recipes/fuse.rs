@@ -3,7 +3,8 @@
 //! One entry per hour in which something ends, for the coming days, refreshed while the controller lives. Ends are rounded up
 //! to the next full hour in the router's own zone, so that nobody is cut early, and entries change seldom. An entry brings
 //! what it names, by tag, to where the controller itself would have brought it, so that nothing is left to write when the
-//! controller is back. It knows nothing of dates; each statement stands alone, so that one that fails stops no other.
+//! controller is back. It knows nothing of dates and logins; each statement stands alone, so that one that fails
+//! stops no other.
 //!
 //! What happens where the scheduler cannot be trusted is decided here and nowhere else.
 
@@ -139,51 +140,47 @@ fn entry(recipe: &mut Recipe<'_>, hour: DateTime, index: usize, ends: &[End<'_>]
 }
 
 fn statements(recipe: &Recipe<'_>, end: &End<'_>, script: &mut String) -> Result<(), SiteError> {
-    let mut line = |menu: &str, statement: String| {
-        writeln!(script, ":do {{ {menu}/{statement} }} on-error={{}}").expect("a String takes everything");
+    let mut line = |statement: String| {
+        writeln!(script, ":do {{ {statement} }} on-error={{}}").expect("a String takes everything");
     };
     let customer = end.customer;
-    let login = quote(&customer.login);
     let by_tag = |key: &ObjectKey| Ok::<_, SiteError>(format!("[find comment=\"{}\"]", recipe.tag(key)?));
     match end.package.kind {
         PackageKind::Pppoe => {
-            let secret = by_tag(&people::secret_key(customer.id))?;
-            let path = ppp_secret::MENU.path;
+            let (path, row) = (ppp_secret::MENU.path, by_tag(&people::secret_key(customer.id))?);
             match end.package.on_expiry {
                 OnExpiry::Redirect => {
-                    line(path, format!("set {secret} {}={EXPIRED}", ppp_secret::PROFILE));
-                    line(path, format!("unset {secret} value-name={}", ppp_secret::REMOTE_ADDRESS));
+                    line(format!("{path}/set {row} {}={EXPIRED}", ppp_secret::PROFILE));
+                    line(format!("{path}/unset {row} value-name={}", ppp_secret::REMOTE_ADDRESS));
                 }
-                OnExpiry::Disable => line(path, format!("set {secret} {}=yes", ppp_secret::DISABLED)),
+                OnExpiry::Disable => line(format!("{path}/set {row} {}=yes", ppp_secret::DISABLED)),
             }
-            line(ppp_active::MENU.path, format!("remove [find {}={login}]", ppp_active::NAME));
+            let login = login(path, &row);
+            line(format!("{login}; {}/remove [find {}=$mwLogin]", ppp_active::MENU.path, ppp_active::NAME));
         }
         PackageKind::Hotspot => {
-            let user = by_tag(&people::user_key(customer.id))?;
-            line(ip_hotspot_user::MENU.path, format!("set {user} {}=yes", ip_hotspot_user::DISABLED));
-            line(ip_hotspot_active::MENU.path, format!("remove [find {}={login}]", ip_hotspot_active::USER));
-            line(ip_hotspot_cookie::MENU.path, format!("remove [find {}={login}]", ip_hotspot_cookie::USER));
+            let (path, row) = (ip_hotspot_user::MENU.path, by_tag(&people::user_key(customer.id))?);
+            line(format!("{path}/set {row} {}=yes", ip_hotspot_user::DISABLED));
+            let login = login(path, &row);
+            for (menu, user) in
+                [(ip_hotspot_active::MENU.path, ip_hotspot_active::USER), (ip_hotspot_cookie::MENU.path, ip_hotspot_cookie::USER)]
+            {
+                line(format!("{login}; {menu}/remove [find {user}=$mwLogin]"));
+            }
         }
         PackageKind::Static => {
             let (address, stop) = (people::address(customer)?, people::stop_list(end.package));
             let tag = recipe.tag(&people::stop_key(customer.id))?;
             let (list, at, comment) = (list::LIST, list::ADDRESS, list::COMMENT);
-            line(list::MENU.path, format!("add {list}={stop} {at}={address} {comment}=\"{tag}\""));
+            let path = list::MENU.path;
+            line(format!("{path}/add {list}={stop} {at}={address} {comment}=\"{tag}\""));
         }
     }
     Ok(())
 }
 
-/// Writes a text as a string of the RouterOS language, in ASCII alone.
-fn quote(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' | b'$' => quoted.extend(['\\', char::from(byte)]),
-            b' '..=b'~' => quoted.push(char::from(byte)),
-            _ => write!(quoted, "\\{byte:02X}").expect("a String takes everything"),
-        }
-    }
-    quoted.push('"');
-    quoted
+/// Reads a row's login into a variable, once: a search looks at every row, and would read it again for each. The variable's
+/// name is no property's, because a search would then compare the property with itself.
+fn login(path: &str, row: &str) -> String {
+    format!(":local mwLogin [{path}/get {row} value-name={}]", ppp_secret::NAME)
 }
