@@ -3,9 +3,11 @@
 //! The input is what the controller read, as plain values; the output names each obstacle with the command that removes it.
 
 mod checks;
+mod choice;
 
 use crate::finding::Finding;
 use crate::site::AddressRange;
+pub use choice::fits;
 use ipnetwork::Ipv4Network;
 use jiff::Timestamp;
 use model::{Bytes, RouterosVersion, Supernet};
@@ -41,7 +43,7 @@ pub struct FactsObserved {
     pub tunnel: String,
     /// The router's interfaces.
     pub interfaces: Vec<Interface>,
-    /// `/ip/address`, enabled.
+    /// `/ip/address`, enabled, without those that sessions made (on `<pppoe-…>`).
     pub addresses: Vec<InterfaceAddress>,
     /// `/ip/pool`.
     pub pools: Vec<Pool>,

@@ -1,8 +1,8 @@
 //! What preflight says of routers as they come.
 
-use super::example::now;
+use super::example::{now, site};
 use crate::preflight::*;
-use crate::{AddressRange, Finding, Severity};
+use crate::{AddressRange, Finding, Service, Severity};
 use expect_test::{Expect, expect};
 use model::{Bytes, RouterosVersion, Supernet};
 
@@ -214,4 +214,70 @@ fn interfaces_have_roles() {
         wg-mastwire: Tunnel
     "#]]
     .assert_eq(&roles(&facts).iter().map(|(name, role)| format!("{name}: {role:?}\n")).collect::<String>());
+}
+
+/// What is wrong with the example's services, changed, on a router.
+#[track_caller]
+fn golden_services(facts: &FactsObserved, change: impl Fn(&mut Service), expected: &Expect) {
+    let mut services = site().services;
+    services.iter_mut().for_each(change);
+    let findings = services.iter().flat_map(|service| fits(facts, service));
+    expected.assert_eq(&findings.map(|finding| format!("{finding}\n")).collect::<String>());
+}
+
+#[test]
+fn services_that_fit() {
+    let mut facts = ready();
+    facts.interfaces[1].bridge = None;
+    facts.addresses.pop();
+    golden_services(&facts, |_| (), &expect![[""]]);
+    // The same once they are there.
+    facts.addresses.push(address("192.168.88.1/24", "ether3"));
+    facts.servers = vec![server(ServerKind::Pppoe, "ether2", true), server(ServerKind::Hotspot, "ether3", true)];
+    facts.pools = vec![Pool { ours: true, ..pool("mw-pppoe", [10, 64, 0, 2], [10, 64, 3, 254]) }];
+    golden_services(&facts, |_| (), &expect![[""]]);
+}
+
+#[test]
+fn services_that_do_not_fit() {
+    let mut facts = ready();
+    facts.servers.push(server(ServerKind::Hotspot, "ether3", false));
+    facts.pools.push(pool("old", [10, 64, 0, 100], [10, 64, 0, 200]));
+    golden_services(
+        &facts,
+        |_| (),
+        &expect![[r#"
+        blocker service-interface: ether2 is a port of bridge: choose bridge, or take the port out of it.
+        warning service-pool-overlap: 10.64.0.2-10.64.3.254 shares addresses with the pool old, which is not ours.
+        blocker service-interface: ether3 has `server-ether3` already, which is not ours.
+        blocker service-address-overlap: 192.168.88.0-192.168.88.255 overlaps 192.168.88.1/24 on bridge. Use other addresses.
+    "#]],
+    );
+    let change = |service: &mut Service| match service {
+        Service::Pppoe(pppoe) => {
+            pppoe.interfaces = ["ether1", "wg-mastwire", "ether9"].map(str::to_owned).to_vec();
+            pppoe.pool = vec![AddressRange { first: [10, 9, 0, 1].into(), last: [10, 10, 0, 1].into() }];
+            pppoe.expired_pool.clone_from(&pppoe.pool);
+        }
+        Service::Hotspot(hotspot) => {
+            hotspot.interface = "ether4".to_owned();
+            hotspot.gateway = "172.16.0.1/24".parse().expect("a network");
+            hotspot.pool[0].first = [172, 16, 0, 1].into();
+            hotspot.pool[0].last = [172, 16, 1, 1].into();
+        }
+    };
+    golden_services(
+        &facts,
+        change,
+        &expect![[r#"
+        blocker service-interface: ether1 is the router's way to the internet.
+        blocker service-interface: wg-mastwire is the tunnel to the controller.
+        blocker service-interface: The router has no interface ether9.
+        blocker service-address-overlap: 10.9.0.1-10.10.0.1 lies within the tunnels' network 10.10.0.0/16. Use other addresses.
+        blocker service-address-overlap: 10.9.0.1-10.10.0.1 lies within the tunnels' network 10.10.0.0/16. Use other addresses.
+        blocker service-pools-share: The pools for customers and for expired customers share addresses.
+        blocker service-pool-outside: The pool 172.16.0.1-172.16.1.1 is not within the hotspot's network 172.16.0.1/24.
+        blocker service-pool-gateway: The pool 172.16.0.1-172.16.1.1 holds the router's own address 172.16.0.1.
+    "#]],
+    );
 }
