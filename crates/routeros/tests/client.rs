@@ -477,7 +477,7 @@ async fn one_byte_a_second_is_too_slow() {
         let mut bytes = Vec::new();
         Sentence::new(["!re", "=name=a-name-that-takes-longer-than-the-deadline", &format!(".tag={tag}")]).encode(&mut bytes);
         for byte in bytes {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::advance(Duration::from_secs(1)).await;
             if router.stream.write_all(&[byte]).await.is_err() {
                 break;
             }
@@ -523,7 +523,7 @@ async fn refusals_without_end_do_not_fill() {
             if router.stream.write_all(&bytes).await.is_err() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::advance(Duration::from_millis(10)).await;
         }
     };
     let command = print();
