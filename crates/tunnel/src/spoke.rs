@@ -318,6 +318,19 @@ impl<E: Engine> Spoke<E> {
         }
     }
 
+    fn run_timers(&mut self, now: Instant) {
+        if now >= self.next_second {
+            self.next_second = now + Duration::from_secs(1);
+            self.engine.next_second();
+        }
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            for at in 0..self.links.len() {
+                self.tick(at, now);
+            }
+        }
+    }
+
     fn tick(&mut self, at: usize, now: Instant) {
         let link = &mut self.links[at];
         match (link.tunnel.tick(&mut self.scratch, now), link.endpoint) {
@@ -336,6 +349,8 @@ impl<E: Engine> Node for Spoke<E> {
     type Event = Infallible;
 
     fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
+        // After a pause of the whole program, timers must run before sessions are made.
+        self.run_timers(now);
         if let Some(at) = self.addressee(from, datagram) {
             self.handle_link(at, from, datagram, now);
         } else {
@@ -345,16 +360,7 @@ impl<E: Engine> Node for Spoke<E> {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if now >= self.next_second {
-            self.next_second = now + Duration::from_secs(1);
-            self.engine.next_second();
-        }
-        if now >= self.next_tick {
-            self.next_tick = now + TICK;
-            for at in 0..self.links.len() {
-                self.tick(at, now);
-            }
-        }
+        self.run_timers(now);
         self.net.handle_timeout(now);
         self.drain(now);
     }

@@ -190,12 +190,9 @@ impl Rogue {
         };
         world.hub.handle_datagram(rogue.at, initiation, world.now);
         let answer = world.hub.poll_transmit().expect("a peer is answered");
-        let TunnResult::WriteToNetwork(confirmation) = rogue.tunn.decapsulate(None, &answer.payload, &mut buffer) else {
-            panic!("a confirmation")
-        };
-        world.hub.handle_datagram(rogue.at, confirmation, world.now);
-        world.settle();
-        world.take_events();
+        // The confirmation is kept back: the first packet that comes is the test's own.
+        let confirmation = rogue.tunn.decapsulate(None, &answer.payload, &mut buffer);
+        assert!(matches!(confirmation, TunnResult::WriteToNetwork(_)));
         rogue
     }
 
@@ -277,6 +274,15 @@ fn a_ping_is_answered_in_both_directions() {
     assert!(matches!(world.net_events[..], [NetEvent::Pong { ping, .. }] if ping == asked), "{:?}", world.net_events);
 }
 
+#[test]
+fn the_first_packet_of_a_session_may_carry_something() {
+    let mut world = World::new();
+    let mut rogue = Rogue::join(&mut world, 2, A);
+    rogue.send(&mut world, &echo_request(A, HUB));
+    let answers: Vec<usize> = std::iter::from_fn(|| world.hub.poll_transmit()).map(|transmit| transmit.payload.len()).collect();
+    assert_eq!(answers, [32, 60], "a keepalive and the echo");
+}
+
 /// The canary of promise 4: no path between routers.
 #[test]
 fn one_router_cannot_reach_another() {
@@ -284,7 +290,8 @@ fn one_router_cannot_reach_another() {
     let victim = world.join(3, B);
     let mut rogue = Rogue::join(&mut world, 2, A);
     rogue.send(&mut world, &echo_request(A, HUB));
-    assert!(world.hub.poll_transmit().is_some_and(|answer| answer.to == rogue.at), "the hub itself answers");
+    let answers: Vec<_> = std::iter::from_fn(|| world.hub.poll_transmit()).map(|answer| answer.to).collect();
+    assert_eq!(answers, [rogue.at; 2], "the hub itself answers, to the asker alone");
 
     let before = world.status(victim).rx_bytes;
     for to in
@@ -307,7 +314,8 @@ fn a_spoofed_inner_source_is_dropped() {
         rogue.send(&mut world, &echo_request(from, HUB));
     }
     assert_eq!(world.hub.stats().spoofed, 4);
-    assert_eq!(world.hub.poll_transmit(), None, "no answer goes to anybody");
+    let answers: Vec<usize> = std::iter::from_fn(|| world.hub.poll_transmit()).map(|transmit| transmit.payload.len()).collect();
+    assert_eq!(answers, [32], "the keepalive of the new session, and no answer");
     assert_eq!(world.hub.stats().stacks, 0);
 }
 

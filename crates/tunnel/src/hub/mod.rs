@@ -125,7 +125,8 @@ impl<E: Engine> Hub<E> {
         self.main.public_key()
     }
 
-    /// Adds a lasting peer, or renews it; with an endpoint, the hub calls it. Setting the same again changes nothing.
+    /// Adds a lasting peer, or renews it; with an endpoint, the hub calls it. Setting the same again changes nothing, and a peer
+    /// that is up keeps the endpoint that it has proven.
     ///
     /// # Errors
     ///
@@ -281,7 +282,8 @@ impl<E: Engine> Node for Hub<E> {
 
     fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         self.stats.datagrams_in += 1;
-        self.each_second(now);
+        // After a pause of the whole program, timers must run before sessions are made.
+        self.run_timers(now);
         self.dispatch(from, datagram, now);
         self.flush(now);
     }

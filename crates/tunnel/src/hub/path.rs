@@ -149,8 +149,9 @@ impl<E: Engine> Hub<E> {
                 self.stats.misdirected += 1;
             }
             Outcome::Packet(len) => {
-                self.peer_speaks(place, from, datagram.len(), now);
+                // First, because what follows may write to the scratch buffer.
                 self.handle_inner(place, len, now);
+                self.peer_speaks(place, from, datagram.len(), now);
             }
             Outcome::Cookie => {}
             Outcome::Respond(_) | Outcome::Replay | Outcome::Refused => self.stats.refused += 1,

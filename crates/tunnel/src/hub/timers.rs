@@ -23,7 +23,7 @@ impl<E: Engine> Hub<E> {
         }
     }
 
-    pub(super) fn each_second(&mut self, now: Instant) {
+    fn each_second(&mut self, now: Instant) {
         if now >= self.next_second {
             self.next_second = now + SECOND;
             self.main.next_second();

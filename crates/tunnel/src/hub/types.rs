@@ -253,7 +253,7 @@ pub struct HubStats {
     pub misdirected: u64,
     /// Inner packets on an enrolment peer, which may only send keepalives.
     pub enrolment_packets: u64,
-    /// Inner packets that were malformed or for a full queue.
+    /// Inner packets that were malformed, and connections and datagrams that found their queue full.
     pub inner_dropped: u64,
     /// Datagrams that found the send queue full.
     pub queue_full: u64,

@@ -185,15 +185,13 @@ impl<N: Node> Driver<N> {
         match event {
             NetEvent::Accepted { stream, port, from } => {
                 let arrival = self.adopt(stream);
-                if let Some(listener) = self.listeners.get(&port) {
-                    // With a full backlog the stream is dropped here, which closes it.
-                    drop(listener.try_send((arrival, *from.ip())));
-                }
+                // With a full backlog the stream is dropped here, which closes it.
+                let taken = self.listeners.get(&port).is_some_and(|listener| listener.try_send((arrival, *from.ip())).is_ok());
+                self.node.net_mut().dropped += u64::from(!taken);
             }
             NetEvent::Datagram { port, from, payload } => {
-                if let Some(socket) = self.datagrams.get(&port) {
-                    drop(socket.try_send((payload, from)));
-                }
+                let taken = self.datagrams.get(&port).is_some_and(|socket| socket.try_send((payload, from)).is_ok());
+                self.node.net_mut().dropped += u64::from(!taken);
             }
             NetEvent::Pong { ping, round_trip } => {
                 // Whoever asked may have given up.
