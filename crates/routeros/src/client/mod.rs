@@ -217,7 +217,11 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future cancels the commands in flight; those that follow are not sent.
     pub async fn call_all(&self, commands: &[Command], in_flight: usize) -> Vec<Result<Response, CallError>> {
-        let calls = commands.iter().enumerate().map(|(index, command)| async move { (index, self.call(command).await) });
+        // Collected first: a lazy `map` in here would keep the future from being `Send` for every lifetime.
+        let mut calls = Vec::with_capacity(commands.len());
+        for (index, command) in commands.iter().enumerate() {
+            calls.push(async move { (index, self.call(command).await) });
+        }
         let mut results: Vec<_> = futures_util::stream::iter(calls).buffer_unordered(in_flight.max(1)).collect().await;
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
