@@ -89,6 +89,9 @@ CREATE TABLE entitlement (
     payment_id  uuid NOT NULL,
     starts_at   timestamptz NOT NULL,
     ends_at     timestamptz NOT NULL,
+    -- Where the chain of entitlements without a gap began that this one belongs to; a router counts time and volume from there. Kept here
+    -- so that what holds now is read without the history.
+    unbroken_since timestamptz NOT NULL,
     voided_at   timestamptz,
     -- The router's desired generation that carries it, and when the router was seen to hold it and to list the session.
     generation  bigint NOT NULL,
@@ -96,7 +99,7 @@ CREATE TABLE entitlement (
     online_at   timestamptz,
     PRIMARY KEY (tenant_id, id),
     CONSTRAINT entitlement_payment_unique UNIQUE (tenant_id, payment_id),
-    CONSTRAINT entitlement_order CHECK (starts_at < ends_at),
+    CONSTRAINT entitlement_order CHECK (unbroken_since <= starts_at AND starts_at < ends_at),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer (tenant_id, id),
     FOREIGN KEY (tenant_id, package_id) REFERENCES package (tenant_id, id),
     FOREIGN KEY (tenant_id, router_id) REFERENCES router (tenant_id, id),
@@ -104,6 +107,7 @@ CREATE TABLE entitlement (
 );
 CREATE INDEX entitlement_customer ON entitlement (tenant_id, customer_id, ends_at DESC);
 CREATE INDEX entitlement_router ON entitlement (tenant_id, router_id, ends_at);
+CREATE INDEX entitlement_unapplied ON entitlement (tenant_id, router_id, generation) WHERE applied_at IS NULL AND voided_at IS NULL;
 CREATE INDEX entitlement_package ON entitlement (tenant_id, package_id);
 SELECT internal.protect_tenant_table('entitlement');
 SELECT internal.admit_platform('entitlement');
@@ -143,7 +147,8 @@ CREATE TABLE voucher (
     CONSTRAINT voucher_code_unique UNIQUE (tenant_id, code_hmac),
     CONSTRAINT voucher_redeemed_by CHECK ((state = 'redeemed') = (customer_id IS NOT NULL)),
     FOREIGN KEY (tenant_id, batch_id) REFERENCES voucher_batch (tenant_id, id),
-    FOREIGN KEY (tenant_id, customer_id) REFERENCES customer (tenant_id, id)
+    -- Deferred: the one statement that takes a code comes before the customer that the code makes.
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customer (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX voucher_batch_state ON voucher (tenant_id, batch_id, state);
 CREATE INDEX voucher_customer ON voucher (tenant_id, customer_id);

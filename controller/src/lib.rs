@@ -3,8 +3,10 @@
 
 pub mod app;
 pub mod config;
+pub mod customers;
 pub mod http;
 pub mod operators;
+pub mod packages;
 pub mod secrets;
 pub mod tenants;
 #[cfg(feature = "testing")]
@@ -16,5 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every domain's routes, below `/api/v1`.
 fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(operators::routes()).merge(tenants::routes())
+    OpenApiRouter::new()
+        .merge(operators::routes())
+        .merge(tenants::routes())
+        .merge(packages::routes())
+        .merge(customers::routes())
 }
