@@ -5,8 +5,10 @@ pub mod app;
 pub mod config;
 pub mod customers;
 pub mod http;
+pub mod ledger;
 pub mod operators;
 pub mod packages;
+pub mod payments;
 pub mod secrets;
 pub mod tenants;
 #[cfg(feature = "testing")]
@@ -23,4 +25,6 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tenants::routes())
         .merge(packages::routes())
         .merge(customers::routes())
+        .merge(ledger::routes())
+        .merge(payments::routes())
 }

@@ -27,7 +27,6 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// Customers that one router may have; beyond it a router's memory and one look at all of it become too large.
 pub const PER_ROUTER_MAX: i64 = 10_000;

@@ -1,0 +1,156 @@
+//! Payments over HTTP.
+
+use super::{NewCash, PaymentError, PaymentView, Reversed, Taken, rules, store};
+use crate::app::App;
+use crate::customers;
+use crate::http::idempotency::{Claim, IdempotencyKey, claim, finish};
+use crate::http::{Body, Id, List, Page, Params, Problem, ProblemKind};
+use crate::operators::{Permission, TenantScope};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use model::{CustomerId, PaymentId};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+impl From<PaymentError> for Problem {
+    fn from(error: PaymentError) -> Self {
+        match error {
+            PaymentError::Field { field, message } => Self::field(field, message),
+            PaymentError::Amount(_) => Self::field("amount", error.to_string()),
+            PaymentError::ReceiptTaken(_) => Self::new(ProblemKind::Exists, error.to_string()),
+            PaymentError::NotFound => Self::not_found("payment"),
+            PaymentError::Reversed => Self::new(ProblemKind::Conflict, error.to_string()),
+            PaymentError::Customer(error) => error.into(),
+            PaymentError::Package(error) => error.into(),
+            PaymentError::Db(error) => error.into(),
+        }
+    }
+}
+
+/// Returns the routes of payments.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(take_cash)).routes(routes!(list)).routes(routes!(get)).routes(routes!(reverse))
+}
+
+/// Takes cash from a customer and puts the time on, all in one; sent again with the same key, it is done once.
+#[utoipa::path(post, path = "/customers/{id}/payments", tag = "payments",
+    params(("id" = CustomerId, Path), ("Idempotency-Key" = String, Header)), request_body = NewCash, responses((status = 201, body = Taken)))]
+async fn take_cash(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    key: IdempotencyKey,
+    Id(customer): Id<CustomerId>,
+    Body(request): Body<NewCash>,
+) -> Result<Response, Problem> {
+    let received_at = app.clock.now();
+    let mut tx = scope.write(&app, Permission::PaymentsTake).await?;
+    let id = match claim(&app, &mut tx, &key, "payment.cash", &(customer, &request), received_at).await? {
+        Claim::Fresh(id) => id,
+        Claim::Done(answer) => return Ok(*answer),
+    };
+    let taken = super::take_cash(&app, &mut tx, customer, request, received_at).await?;
+    finish(&mut tx, id, StatusCode::CREATED, &taken).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(taken)).into_response())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Only those of one customer.
+    #[param(value_type = Option<String>)]
+    customer: Option<CustomerId>,
+}
+
+/// Lists the payments.
+#[utoipa::path(get, path = "/payments", tag = "payments", params(Filter, Page), responses((status = 200, body = List<PaymentView>)))]
+async fn list(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Params(filter): Params<Filter>,
+    page: Page,
+) -> Result<Json<List<PaymentView>>, Problem> {
+    let mut tx = scope.read(&app, Permission::PaymentsRead).await?;
+    Ok(Json(page.list(store::list(&mut tx, filter.customer, &page).await?)))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct PaymentDetails {
+    /// The payment.
+    #[serde(flatten)]
+    payment: PaymentView,
+    /// When the paid time begins.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    starts_at: Option<Timestamp>,
+    /// When the paid time ends.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ends_at: Option<Timestamp>,
+    /// The router's desired generation that carries it.
+    generation: Option<i64>,
+    /// When the router was seen to hold it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    applied_at: Option<Timestamp>,
+    /// Milliseconds from the request's arrival until then.
+    applied_ms: Option<u64>,
+    /// When the router was seen to list the session.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    online_at: Option<Timestamp>,
+    /// Milliseconds from the request's arrival until then.
+    online_ms: Option<u64>,
+}
+
+/// Shows a payment and how long it took to reach the router and to bring the customer online.
+#[utoipa::path(get, path = "/payments/{id}", tag = "payments", params(("id" = PaymentId, Path)), responses((status = 200, body = PaymentDetails)))]
+async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<PaymentId>) -> Result<Json<PaymentDetails>, Problem> {
+    let mut tx = scope.read(&app, Permission::PaymentsRead).await?;
+    let payment = store::get(&mut tx, id).await?.ok_or(PaymentError::NotFound)?;
+    let timeline = customers::timeline(&mut tx, id).await?;
+    let (applied_at, online_at) = (timeline.and_then(|line| line.applied_at), timeline.and_then(|line| line.online_at));
+    let millis = |at: Option<Timestamp>| at.map(|at| rules::millis_since(payment.received_at, at));
+    Ok(Json(PaymentDetails {
+        starts_at: timeline.map(|line| line.starts_at),
+        ends_at: timeline.map(|line| line.ends_at),
+        generation: timeline.map(|line| line.generation),
+        applied_at,
+        applied_ms: millis(applied_at),
+        online_at,
+        online_ms: millis(online_at),
+        payment,
+    }))
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReversePayment {
+    /// Why, in 1 to 200 characters.
+    reason: String,
+}
+
+/// Takes a payment back: the time it paid for is voided, and later time moves forward.
+#[utoipa::path(post, path = "/payments/{id}/reverse", tag = "payments",
+    params(("id" = PaymentId, Path), ("Idempotency-Key" = String, Header)), request_body = ReversePayment,
+    responses((status = 200, body = Reversed)))]
+async fn reverse(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    key: IdempotencyKey,
+    Id(payment): Id<PaymentId>,
+    Body(request): Body<ReversePayment>,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let mut tx = scope.write(&app, Permission::PaymentsReverse).await?;
+    let id = match claim(&app, &mut tx, &key, "payment.reverse", &(payment, &request), now).await? {
+        Claim::Fresh(id) => id,
+        Claim::Done(answer) => return Ok(*answer),
+    };
+    let reversed = super::reverse(&app, &mut tx, payment, &request.reason, now).await?;
+    finish(&mut tx, id, StatusCode::OK, &reversed).await?;
+    tx.commit().await?;
+    Ok((StatusCode::OK, Json(reversed)).into_response())
+}
