@@ -40,7 +40,7 @@ fn version(facts: &FactsObserved) -> Vec<Finding> {
     let version = facts.version;
     if version < VERSION_MIN {
         let text = format!("RouterOS {version} is too old: at least {VERSION_MIN} is needed. The router restarts to upgrade.");
-        vec![Finding::new(Blocker, "version-old", text).command("/system/package/update/install")]
+        vec![Finding::new(Blocker, "version-old", text).command("/system/package/update install")]
     } else if version >= VERSION_UNKNOWN {
         let text = format!("RouterOS {version} is newer than what was tested ({VERSION_UNKNOWN} and later are not).");
         vec![Finding::new(Warning, "version-untested", text)]
@@ -56,7 +56,7 @@ fn hotspot_package(facts: &FactsObserved) -> Vec<Finding> {
     }
     let text = "This board needs the hotspot as a separate package. Put the file hotspot-<version>-smips.npk from \
                 mikrotik.com onto the router and restart it; until then it can serve PPPoE and static customers.";
-    vec![Finding::new(Warning, "hotspot-package", text).command("/system/reboot")]
+    vec![Finding::new(Warning, "hotspot-package", text).command("/system reboot")]
 }
 
 fn device_mode(facts: &FactsObserved) -> Vec<Finding> {

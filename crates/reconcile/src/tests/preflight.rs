@@ -94,7 +94,7 @@ fn an_old_small_router_without_a_clock() {
         &facts,
         &expect![[r#"
         blocker flash-low: Only 300000 bytes of flash are free: the router may lose what it is told. Remove files. Run: /file/print
-        blocker version-old: RouterOS 7.8 is too old: at least 7.9 is needed. The router restarts to upgrade. Run: /system/package/update/install
+        blocker version-old: RouterOS 7.8 is too old: at least 7.9 is needed. The router restarts to upgrade. Run: /system/package/update install
         warning clock: The router's clock is not set: grants cannot end by themselves, and the tunnel may not come back. Run: /system/ntp/client/set enabled=yes servers=pool.ntp.org
     "#]],
     );
@@ -108,7 +108,7 @@ fn an_old_small_router_without_a_clock() {
         &facts,
         &expect![[r#"
         warning clock: The router's clock is wrong by 90 minutes: grants would end at the wrong time. Run: /system/ntp/client/set enabled=yes servers=pool.ntp.org
-        warning hotspot-package: This board needs the hotspot as a separate package. Put the file hotspot-<version>-smips.npk from mikrotik.com onto the router and restart it; until then it can serve PPPoE and static customers. Run: /system/reboot
+        warning hotspot-package: This board needs the hotspot as a separate package. Put the file hotspot-<version>-smips.npk from mikrotik.com onto the router and restart it; until then it can serve PPPoE and static customers. Run: /system reboot
         warning version-untested: RouterOS 7.26 is newer than what was tested (7.25 and later are not).
     "#]],
     );
