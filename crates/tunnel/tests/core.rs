@@ -283,6 +283,17 @@ fn the_first_packet_of_a_session_may_carry_something() {
     assert_eq!(answers, [32, 60], "a keepalive and the echo");
 }
 
+#[test]
+fn a_spoke_takes_only_sources_that_it_would_send_to() {
+    let mut world = World::new();
+    world.set_peer(2, A);
+    let router = world.add_spoke(2, A, vec![link(HUB_KEY, PSK, ROTATION)]);
+    world.settle();
+    world.hub.ping(A, 0, world.now).expect("it is a peer");
+    world.settle();
+    assert_eq!((world.spoke(router).refused(), world.net_events.len()), (1, 0));
+}
+
 /// The canary of promise 4: no path between routers.
 #[test]
 fn one_router_cannot_reach_another() {
