@@ -190,7 +190,9 @@ fn line(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(line).collect::<Vec<_>>().join(" "),
-        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}={}", line(value))).collect::<Vec<_>>().join("  "),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| format!("{name}={}", line(value))).collect::<Vec<_>>().join("  ")
+        }
         Value::Null => "-".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     }

@@ -9,3 +9,4 @@ pub mod device;
 pub mod router;
 pub mod shell;
 pub mod simulator;
+pub mod tunnel;

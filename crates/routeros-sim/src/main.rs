@@ -89,7 +89,10 @@ impl Clock for SystemClock {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let outcome = match Arguments::parse().what {
         What::Run(run) => run.run().await,
         What::Ctl(ctl) => ctl.run().await,
@@ -126,7 +129,14 @@ impl Run {
         config.clock = self.clock;
         config.serial = self.serial.unwrap_or(config.serial);
         config.mode = self.device_mode.unwrap_or(config.mode);
-        println!("{} ({}), RouterOS {}, serial {}, device-mode {}", config.identity, config.board.name, config.version, config.serial, config.mode.word());
+        println!(
+            "{} ({}), RouterOS {}, serial {}, device-mode {}",
+            config.identity,
+            config.board.name,
+            config.version,
+            config.serial,
+            config.mode.word()
+        );
         let mut options = Options::new(config);
         options.admin_password = self.admin_password.map(Secret::new);
         options.api = self.api;

@@ -4,6 +4,7 @@ use crate::api;
 use crate::control::{self, Command};
 use crate::device::Config;
 use crate::shell::Shared;
+use crate::tunnel;
 use model::{Clock, Secret};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -65,6 +66,7 @@ impl Simulator {
         let (stop, _) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&shared).run());
+        tasks.spawn(tunnel::run(Arc::clone(&shared)));
         let mut api = None;
         if let Some(address) = options.api {
             let listener = TcpListener::bind(address).await?;

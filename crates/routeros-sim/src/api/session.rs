@@ -22,8 +22,21 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Properties that change all the time, of which a listener is not told.
 const RESTLESS: &[&str] = &[
-    "uptime", "bytes", "bytes-in", "bytes-out", "packets", "rate", "rx", "tx", "rx-byte", "tx-byte", "idle-time",
-    "session-time-left", "expires-in", "last-handshake", "timeout",
+    "uptime",
+    "bytes",
+    "bytes-in",
+    "bytes-out",
+    "packets",
+    "rate",
+    "rx",
+    "tx",
+    "rx-byte",
+    "tx-byte",
+    "idle-time",
+    "session-time-left",
+    "expires-in",
+    "last-handshake",
+    "timeout",
 ];
 
 struct Listener {
@@ -78,7 +91,8 @@ where
 {
     let boots = shared.with(|router, _| router.boots());
     let mut changes = shared.changes();
-    let mut connection = Connection { shared, source, login: None, challenge: None, listeners: Vec::new(), out: Vec::new(), boots };
+    let mut connection =
+        Connection { shared, source, login: None, challenge: None, listeners: Vec::new(), out: Vec::new(), boots };
     let mut decoder = Decoder::new(Limits::BEFORE_LOGIN);
     let mut buffer = vec![0; 16 << 10];
     let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;

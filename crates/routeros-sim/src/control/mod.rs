@@ -138,7 +138,12 @@ const SCRIPT_TIMEOUT: Duration = Duration::from_secs(600);
 ///
 /// # Cancel safety
 /// The command may have been done.
-pub async fn run(shared: &Arc<Shared>, command: Command, stop: &watch::Sender<bool>, api: Option<SocketAddr>) -> Result<Value, String> {
+pub async fn run(
+    shared: &Arc<Shared>,
+    command: Command,
+    stop: &watch::Sender<bool>,
+    api: Option<SocketAddr>,
+) -> Result<Value, String> {
     match command {
         Command::Paste { text } => script(shared.paste(&text)).await,
         Command::Import { text } => script(shared.import(&text)).await,

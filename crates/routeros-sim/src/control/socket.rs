@@ -47,7 +47,12 @@ pub async fn serve(shared: Arc<Shared>, listener: UnixListener, stop: watch::Sen
     }
 }
 
-async fn converse(shared: &Arc<Shared>, stream: UnixStream, stop: &watch::Sender<bool>, api: Option<SocketAddr>) -> io::Result<()> {
+async fn converse(
+    shared: &Arc<Shared>,
+    stream: UnixStream,
+    stop: &watch::Sender<bool>,
+    api: Option<SocketAddr>,
+) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     loop {
@@ -81,5 +86,9 @@ pub async fn ask(path: &Path, command: &Command) -> io::Result<Result<Value, Str
     let mut reply = String::new();
     BufReader::new(read).read_line(&mut reply).await?;
     let mut reply: Value = serde_json::from_str(&reply).map_err(io::Error::other)?;
-    if reply["ok"] == true { Ok(Ok(reply["result"].take())) } else { Ok(Err(reply["error"].as_str().unwrap_or("no answer").to_owned())) }
+    if reply["ok"] == true {
+        Ok(Ok(reply["result"].take()))
+    } else {
+        Ok(Err(reply["error"].as_str().unwrap_or("no answer").to_owned()))
+    }
 }

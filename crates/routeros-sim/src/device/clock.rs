@@ -1,7 +1,7 @@
 //! The router's clock, which may be wrong.
 
-use super::request::{Request, Trap};
 use super::Device;
+use super::request::{Request, Trap};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -42,7 +42,8 @@ impl Device {
 
     /// Takes the right time from an NTP server when it is asked to and can reach one.
     pub(super) fn synchronise(&mut self) {
-        let enabled = self.single("/system/ntp/client", "enabled") == "true" && !self.single("/system/ntp/client", "servers").is_empty();
+        let enabled =
+            self.single("/system/ntp/client", "enabled") == "true" && !self.single("/system/ntp/client", "servers").is_empty();
         let reached = enabled && self.config.internet;
         if reached && !self.synchronised {
             self.set_clock(self.now);
@@ -59,7 +60,10 @@ impl Device {
 
     /// Reads `/system/clock/set date= time= time-zone-name=`.
     pub(super) fn set_clock_fields(&mut self, request: &Request) -> Result<(), Trap> {
-        if let Some(name) = request.value("time-zone-name") && name != "manual" && TimeZone::get(name).is_err() {
+        if let Some(name) = request.value("time-zone-name")
+            && name != "manual"
+            && TimeZone::get(name).is_err()
+        {
             return Err(Trap::of(1, "input does not match any value of time-zone-name"));
         }
         let wall = self.wall();

@@ -174,7 +174,8 @@ impl Device {
         }
         let row = self.row(menu.path, id).ok_or_else(Trap::no_such_item)?;
         // Entries that only live for a while may go earlier.
-        let fleeting = matches!(menu.path, "/ip/hotspot/cookie" | "/ip/dhcp-server/lease") || self.expiries.contains_key(&id) && menu.path == "/ip/firewall/address-list";
+        let fleeting = matches!(menu.path, "/ip/hotspot/cookie" | "/ip/dhcp-server/lease")
+            || self.expiries.contains_key(&id) && menu.path == "/ip/firewall/address-list";
         match row.origin {
             Origin::Dynamic if !fleeting => return Err(Trap::failure("failure: can not remove dynamic object")),
             Origin::BuiltIn => return Err(Trap::failure("failure: can not remove default object")),
@@ -242,10 +243,17 @@ impl Device {
         let interface = super::computed::INTERFACES.iter().any(|(menu, _)| *menu == path);
         let name = fields.get("name").map_or("", String::as_str);
         let taken = if interface {
-            self.interfaces().iter().any(|(id, other)| Some(*id) != except && other.get("name").is_some_and(|other| other == name))
+            self.interfaces()
+                .iter()
+                .any(|(id, other)| Some(*id) != except && other.get("name").is_some_and(|other| other == name))
         } else {
             let keyed = key.iter().any(|key| fields.contains_key(key));
-            let same = |row: &super::Row| key.iter().all(|key| row.get(key) == fields.get(*key).map_or("", String::as_str));
+            let service = fields.get("service").map_or("", String::as_str);
+            let overlaps = |row: &super::Row| row.get("name") == name && (service == "any" || row.get("service") == "any");
+            let same = |row: &super::Row| {
+                path == "/ppp/secret" && overlaps(row)
+                    || key.iter().all(|key| row.get(key) == fields.get(*key).map_or("", String::as_str))
+            };
             keyed && self.rows(path).any(|row| Some(row.id) != except && same(row))
         };
         if taken { Err(Trap::failure(rules::duplicate(path))) } else { Ok(()) }

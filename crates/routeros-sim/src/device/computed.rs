@@ -109,9 +109,11 @@ impl Device {
     /// Gives a property that changes by itself.
     pub(super) fn live_value(&self, path: &str, row: &Row, name: &str) -> Option<String> {
         match (path, name) {
-            ("/ppp/active" | "/interface/pppoe-server", "uptime") => {
-                self.ppp.values().find(|live| live.active == row.id || live.interface == row.id).map(|live| self.since(live.started))
-            }
+            ("/ppp/active" | "/interface/pppoe-server", "uptime") => self
+                .ppp
+                .values()
+                .find(|live| live.active == row.id || live.interface == row.id)
+                .map(|live| self.since(live.started)),
             ("/ip/hotspot/active", _) => self.hotspot_value(row.id, name),
             ("/ip/hotspot/user", "uptime" | "bytes-in" | "bytes-out") => self.hotspot_user_value(row, name),
             ("/ip/hotspot/cookie", "expires-in") => Some(self.left(text::seconds(row.get("until"))?)),
@@ -145,7 +147,9 @@ impl Device {
     fn pool_count(&self, pool: &Row, name: &str) -> String {
         let ranges = super::ppp::ranges(pool.get("ranges"));
         let total: u64 = ranges.iter().map(|(first, last)| u64::from(u32::from(*last) - u32::from(*first)) + 1).sum();
-        let inside = |address: &str| address.parse::<Ipv4Addr>().is_ok_and(|a| ranges.iter().any(|(first, last)| (*first..=*last).contains(&a)));
+        let inside = |address: &str| {
+            address.parse::<Ipv4Addr>().is_ok_and(|a| ranges.iter().any(|(first, last)| (*first..=*last).contains(&a)))
+        };
         let ppp = self.rows("/ppp/active").filter(|row| inside(row.get("address"))).count();
         let hosts = self.rows("/ip/hotspot/host").filter(|row| inside(row.get("to-address"))).count();
         let used = (ppp + hosts) as u64;
@@ -201,7 +205,9 @@ impl Device {
                     _ => "stopped",
                 };
                 fields.insert("status", status.to_owned());
-                if self.synchronised && let Some(first) = fields.get("servers").and_then(|all| all.split(',').next()) {
+                if self.synchronised
+                    && let Some(first) = fields.get("servers").and_then(|all| all.split(',').next())
+                {
                     fields.insert("synced-server", first.to_owned());
                 }
             }

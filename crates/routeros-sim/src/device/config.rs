@@ -142,8 +142,25 @@ pub enum Mode {
 
 /// Every feature that a device-mode may forbid.
 pub const FEATURES: &[&str] = &[
-    "scheduler", "socks", "fetch", "pptp", "l2tp", "bandwidth-test", "traffic-gen", "sniffer", "ipsec", "romon", "proxy",
-    "hotspot", "smb", "email", "zerotier", "container", "install-any-version", "partitions", "routerboard",
+    "scheduler",
+    "socks",
+    "fetch",
+    "pptp",
+    "l2tp",
+    "bandwidth-test",
+    "traffic-gen",
+    "sniffer",
+    "ipsec",
+    "romon",
+    "proxy",
+    "hotspot",
+    "smb",
+    "email",
+    "zerotier",
+    "container",
+    "install-any-version",
+    "partitions",
+    "routerboard",
 ];
 
 impl Mode {
@@ -165,12 +182,33 @@ impl Mode {
             Self::Rose => &["traffic-gen", "install-any-version", "partitions", "routerboard"],
             Self::Advanced => &["traffic-gen", "container", "install-any-version", "partitions", "routerboard"],
             Self::Basic => &[
-                "socks", "bandwidth-test", "traffic-gen", "proxy", "hotspot", "zerotier", "container",
-                "install-any-version", "partitions", "routerboard",
+                "socks",
+                "bandwidth-test",
+                "traffic-gen",
+                "proxy",
+                "hotspot",
+                "zerotier",
+                "container",
+                "install-any-version",
+                "partitions",
+                "routerboard",
             ],
             Self::Home => &[
-                "scheduler", "socks", "fetch", "bandwidth-test", "traffic-gen", "sniffer", "romon", "proxy", "hotspot",
-                "email", "zerotier", "container", "install-any-version", "partitions", "routerboard",
+                "scheduler",
+                "socks",
+                "fetch",
+                "bandwidth-test",
+                "traffic-gen",
+                "sniffer",
+                "romon",
+                "proxy",
+                "hotspot",
+                "email",
+                "zerotier",
+                "container",
+                "install-any-version",
+                "partitions",
+                "routerboard",
             ],
         };
         !forbidden.contains(&feature)
@@ -228,7 +266,9 @@ mod tests {
 
     #[test]
     fn boards_are_found() {
-        for (text, name) in [("hex s", "hEX S"), ("RB5009", "RB5009UG+S+"), ("chr", "CHR"), ("hAP ax2", "hAP ax2"), ("RB941-2nD", "hAP lite")] {
+        for (text, name) in
+            [("hex s", "hEX S"), ("RB5009", "RB5009UG+S+"), ("chr", "CHR"), ("hAP ax2", "hAP ax2"), ("RB941-2nD", "hAP lite")]
+        {
             assert_eq!(Board::find(text).map(|board| board.name), Ok(name), "{text}");
         }
         assert!(Board::find("").is_err() && Board::find("CRS").is_err());

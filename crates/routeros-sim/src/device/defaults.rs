@@ -14,11 +14,19 @@ impl Device {
         self.install_services();
         self.install_users();
         self.put(Origin::BuiltIn, "/ppp/profile", &[("name", "default"), ("change-tcp-mss", "yes")]);
-        self.put(Origin::BuiltIn, "/ppp/profile", &[("name", "default-encryption"), ("change-tcp-mss", "yes"), ("use-encryption", "yes")]);
+        self.put(
+            Origin::BuiltIn,
+            "/ppp/profile",
+            &[("name", "default-encryption"), ("change-tcp-mss", "yes"), ("use-encryption", "yes")],
+        );
         if self.has_hotspot() {
             self.put(Origin::BuiltIn, "/ip/hotspot/profile", &[("name", "default")]);
             self.put(Origin::BuiltIn, "/ip/hotspot/user/profile", &[("name", "default")]);
-            self.put(Origin::BuiltIn, "/ip/hotspot/user", &[("name", "default-trial"), ("comment", "counters and limits for trial users")]);
+            self.put(
+                Origin::BuiltIn,
+                "/ip/hotspot/user",
+                &[("name", "default-trial"), ("comment", "counters and limits for trial users")],
+            );
         }
         for list in ["all", "none", "dynamic", "static"] {
             self.put(Origin::BuiltIn, "/interface/list", &[("name", list)]);
@@ -42,11 +50,19 @@ impl Device {
         let board = self.config.board;
         for port in board.ports {
             let mac = self.new_mac();
-            self.put(Origin::BuiltIn, "/interface/ethernet", &[("name", port), ("default-name", port), ("mac-address", &mac), ("disabled", "false")]);
+            self.put(
+                Origin::BuiltIn,
+                "/interface/ethernet",
+                &[("name", port), ("default-name", port), ("mac-address", &mac), ("disabled", "false")],
+            );
         }
         for radio in board.wireless {
             let mac = self.new_mac();
-            self.put(Origin::BuiltIn, "/interface/wifi", &[("name", radio), ("default-name", radio), ("mac-address", &mac), ("disabled", "false")]);
+            self.put(
+                Origin::BuiltIn,
+                "/interface/wifi",
+                &[("name", radio), ("default-name", radio), ("mac-address", &mac), ("disabled", "false")],
+            );
         }
         self.put(Origin::BuiltIn, "/interface/loopback", &[("name", "lo"), ("mtu", "65536"), ("disabled", "false")]);
     }
@@ -68,8 +84,16 @@ impl Device {
     }
 
     fn install_services(&mut self) {
-        let services =
-            [("telnet", "23"), ("ftp", "21"), ("www", "80"), ("ssh", "22"), ("www-ssl", "443"), ("api", "8728"), ("winbox", "8291"), ("api-ssl", "8729")];
+        let services = [
+            ("telnet", "23"),
+            ("ftp", "21"),
+            ("www", "80"),
+            ("ssh", "22"),
+            ("www-ssl", "443"),
+            ("api", "8728"),
+            ("winbox", "8291"),
+            ("api-ssl", "8729"),
+        ];
         for (name, port) in services {
             let disabled = if name == "www-ssl" { "true" } else { "false" };
             self.put(Origin::BuiltIn, "/ip/service", &[("name", name), ("port", port), ("disabled", disabled)]);
@@ -85,20 +109,28 @@ impl Device {
             let shown = [policy.to_owned()].into_iter().chain(denied).collect::<Vec<_>>().join(",");
             self.put(Origin::BuiltIn, "/user/group", &[("name", name), ("policy", &shown)]);
         }
-        self.put(Origin::Configured, "/user", &[("name", "admin"), ("password", ""), ("group", "full"), ("comment", "system default user")]);
+        self.put(
+            Origin::Configured,
+            "/user",
+            &[("name", "admin"), ("password", ""), ("group", "full"), ("comment", "system default user")],
+        );
     }
 
     /// The uplink: an address by DHCP on the first port, which only shows as a dynamic address and route.
     fn take_uplink(&mut self) {
         let uplink = self.config.board.ports[0];
         self.put(Origin::Dynamic, "/ip/dhcp-client", &[("interface", uplink), ("gateway", "192.0.2.1"), ("disabled", "false")]);
-        self.put(Origin::Dynamic, "/ip/address", &[
-            ("address", "192.0.2.10/24"),
-            ("network", "192.0.2.0"),
-            ("interface", uplink),
-            ("actual-interface", uplink),
-            ("disabled", "false"),
-        ]);
+        self.put(
+            Origin::Dynamic,
+            "/ip/address",
+            &[
+                ("address", "192.0.2.10/24"),
+                ("network", "192.0.2.0"),
+                ("interface", uplink),
+                ("actual-interface", uplink),
+                ("disabled", "false"),
+            ],
+        );
     }
 
     fn install_home_router(&mut self) {
@@ -116,16 +148,21 @@ impl Device {
         self.put(configured, "/ip/pool", &[("name", "default-dhcp"), ("ranges", "192.168.88.10-192.168.88.254")]);
         let server = [("name", "defconf"), ("interface", "bridge"), ("address-pool", "default-dhcp"), ("disabled", "false")];
         self.put(configured, "/ip/dhcp-server", &server);
-        let network = [("address", "192.168.88.0/24"), ("gateway", "192.168.88.1"), ("dns-server", "192.168.88.1"), ("comment", "defconf")];
+        let network =
+            [("address", "192.168.88.0/24"), ("gateway", "192.168.88.1"), ("dns-server", "192.168.88.1"), ("comment", "defconf")];
         self.put(configured, "/ip/dhcp-server/network", &network);
-        self.put(configured, "/ip/address", &[
-            ("address", "192.168.88.1/24"),
-            ("network", "192.168.88.0"),
-            ("interface", "bridge"),
-            ("actual-interface", "bridge"),
-            ("comment", "defconf"),
-            ("disabled", "false"),
-        ]);
+        self.put(
+            configured,
+            "/ip/address",
+            &[
+                ("address", "192.168.88.1/24"),
+                ("network", "192.168.88.0"),
+                ("interface", "bridge"),
+                ("actual-interface", "bridge"),
+                ("comment", "defconf"),
+                ("disabled", "false"),
+            ],
+        );
         self.singles.entry("/ip/dns").or_default().insert("allow-remote-requests", "true".to_owned());
         let rules: &[&[(&'static str, &str)]] = &[
             &[("chain", "input"), ("action", "accept"), ("connection-state", "established,related,untracked")],
@@ -142,7 +179,8 @@ impl Device {
             rule.push(("comment", "defconf"));
             self.put(configured, "/ip/firewall/filter", &rule);
         }
-        let masquerade = [("chain", "srcnat"), ("action", "masquerade"), ("out-interface-list", "WAN"), ("comment", "defconf: masquerade")];
+        let masquerade =
+            [("chain", "srcnat"), ("action", "masquerade"), ("out-interface-list", "WAN"), ("comment", "defconf: masquerade")];
         self.put(configured, "/ip/firewall/nat", &masquerade);
     }
 

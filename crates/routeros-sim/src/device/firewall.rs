@@ -89,8 +89,8 @@ impl Device {
         conditions.into_iter().all(|(name, value)| {
             let (wanted, value) = value.strip_prefix('!').map_or((true, value.as_str()), |rest| (false, rest));
             let holds = match *name {
-                "chain" | "action" | "comment" | "disabled" | "log" | "log-prefix" | "to-addresses" | "to-ports" | "jump-target"
-                | "reject-with" | "bytes" | "packets" => return true,
+                "chain" | "action" | "comment" | "disabled" | "log" | "log-prefix" | "to-addresses" | "to-ports"
+                | "jump-target" | "reject-with" | "bytes" | "packets" => return true,
                 "src-address" => in_range(value, packet.source),
                 "dst-address" => in_range(value, packet.destination),
                 "src-address-list" => self.listed(value, packet.source),
@@ -118,7 +118,8 @@ impl Device {
     /// Says whether an address is on an address list.
     #[must_use]
     pub fn listed(&self, list: &str, address: Ipv4Addr) -> bool {
-        self.rows("/ip/firewall/address-list").any(|row| row.get("list") == list && !row.is("disabled") && in_range(row.get("address"), address))
+        self.rows("/ip/firewall/address-list")
+            .any(|row| row.get("list") == list && !row.is("disabled") && in_range(row.get("address"), address))
     }
 }
 

@@ -68,7 +68,13 @@ impl Device {
     ///
     /// # Errors
     /// [`HotspotError`] where there is no hotspot, no address, or a binding that blocks.
-    pub fn hotspot_join(&mut self, mac: &str, interface: &str, wish: Limit, now: Timestamp) -> Result<HotspotGrant, HotspotError> {
+    pub fn hotspot_join(
+        &mut self,
+        mac: &str,
+        interface: &str,
+        wish: Limit,
+        now: Timestamp,
+    ) -> Result<HotspotGrant, HotspotError> {
         self.advance(now);
         let (host, address, bypassed) = self.host_for(mac, interface)?;
         let server = self.row("/ip/hotspot/host", host).map_or("", |row| row.get("server")).to_owned();
@@ -90,7 +96,13 @@ impl Device {
     /// # Errors
     /// [`HotspotError`] in the words of the login page.
     pub fn hotspot_login(
-        &mut self, user: &str, password: &str, mac: &str, interface: &str, wish: Limit, now: Timestamp,
+        &mut self,
+        user: &str,
+        password: &str,
+        mac: &str,
+        interface: &str,
+        wish: Limit,
+        now: Timestamp,
     ) -> Result<HotspotGrant, HotspotError> {
         let joined = self.hotspot_join(mac, interface, wish, now)?;
         if joined.id.is_some() {
@@ -107,13 +119,22 @@ impl Device {
     /// Runs `/ip/hotspot/active/login`.
     pub(super) fn hotspot_login_command(&mut self, fields: &Fields) -> Result<(), Trap> {
         let text = |name: &str| fields.get(name).map_or("", String::as_str);
-        let host = self.rows("/ip/hotspot/host").find(|row| row.get("address") == text("ip") || row.get("to-address") == text("ip"));
+        let host =
+            self.rows("/ip/hotspot/host").find(|row| row.get("address") == text("ip") || row.get("to-address") == text("ip"));
         let host = host.map(|row| row.id).ok_or_else(|| Trap::failure("failure: unknown host IP"))?;
-        let entered = self.check_and_enter(text("user"), text("password"), host, "admin", Limit { upload: 100_000, download: 1_000_000 });
+        let entered =
+            self.check_and_enter(text("user"), text("password"), host, "admin", Limit { upload: 100_000, download: 1_000_000 });
         entered.map(|_| ()).map_err(|error| Trap::failure(format!("failure: {error}")))
     }
 
-    fn check_and_enter(&mut self, user: &str, password: &str, host: RowId, by: &'static str, wish: Limit) -> Result<RowId, HotspotError> {
+    fn check_and_enter(
+        &mut self,
+        user: &str,
+        password: &str,
+        host: RowId,
+        by: &'static str,
+        wish: Limit,
+    ) -> Result<RowId, HotspotError> {
         let server = self.row("/ip/hotspot/host", host).map_or("", |row| row.get("server")).to_owned();
         let fits = |row: &&Row| matches!(row.get("server"), "all" | "") || row.get("server") == server;
         let row = self.rows("/ip/hotspot/user").filter(fits).find(|row| row.get("name") == user);
@@ -129,18 +150,22 @@ impl Device {
         let profile = self.find("/ip/hotspot/user/profile", "name", user.get("profile")).ok_or(HotspotError::Invalid)?.clone();
         let (name, address) = (user.get("name").to_owned(), seen.get("to-address").to_owned());
         let now = self.now;
-        let id = self.insert_dynamic("/ip/hotspot/active", [
-            ("server", seen.get("server").to_owned()),
-            ("user", name.clone()),
-            ("address", address.clone()),
-            ("mac-address", mac.clone()),
-            ("login-by", by.to_owned()),
-            ("radius", "false".to_owned()),
-            ("limit-bytes-total", user.number("limit-bytes-total").to_string()),
-        ]);
+        let id = self.insert_dynamic(
+            "/ip/hotspot/active",
+            [
+                ("server", seen.get("server").to_owned()),
+                ("user", name.clone()),
+                ("address", address.clone()),
+                ("mac-address", mac.clone()),
+                ("login-by", by.to_owned()),
+                ("radius", "false".to_owned()),
+                ("limit-bytes-total", user.number("limit-bytes-total").to_string()),
+            ],
+        );
         let mut rows = Vec::new();
         let queue_name = self.free_queue_name(&name);
-        let queue = self.session_queue(&queue_name, &format!("{address}/32"), profile.get("rate-limit"), profile.get("parent-queue"));
+        let queue =
+            self.session_queue(&queue_name, &format!("{address}/32"), profile.get("rate-limit"), profile.get("parent-queue"));
         rows.extend(queue.map(|queue| ("/queue/simple", queue)));
         rows.extend(self.session_listing(profile.get("address-list"), &address));
         if let Some(row) = self.row_mut("/ip/hotspot/host", host) {
@@ -221,7 +246,8 @@ impl Device {
 
     fn logs_in_by(&self, server: &str, way: &str) -> bool {
         let profile = self.find("/ip/hotspot", "name", server).map_or("", |row| row.get("profile"));
-        self.find("/ip/hotspot/profile", "name", profile).is_some_and(|row| row.get("login-by").split(',').any(|word| word == way))
+        self.find("/ip/hotspot/profile", "name", profile)
+            .is_some_and(|row| row.get("login-by").split(',').any(|word| word == way))
     }
 
     fn remember_device(&mut self, user: &str, mac: &str, server: &str, profile: &Row) {
@@ -231,19 +257,26 @@ impl Device {
         }
         let lifetime = text::seconds(profile.get("mac-cookie-timeout")).unwrap_or(259_200);
         let until = u64::try_from(self.now.as_second()).unwrap_or(0) + lifetime;
-        self.insert_dynamic("/ip/hotspot/cookie", [
-            ("user", user.to_owned()),
-            ("mac-address", mac.to_owned()),
-            ("mac-cookie", "true".to_owned()),
-            ("until", until.to_string()),
-        ]);
+        self.insert_dynamic(
+            "/ip/hotspot/cookie",
+            [
+                ("user", user.to_owned()),
+                ("mac-address", mac.to_owned()),
+                ("mac-cookie", "true".to_owned()),
+                ("until", until.to_string()),
+            ],
+        );
     }
 
     /// Finds or makes the row of a device that is seen.
     fn host_for(&mut self, mac: &str, interface: &str) -> Result<(RowId, Ipv4Addr, bool), HotspotError> {
         let path = "/ip/hotspot";
         let bridge = self.find("/interface/bridge/port", "interface", interface).map_or("", |port| port.get("bridge"));
-        let serves = |row: &&Row| !row.is("disabled") && (row.get("interface") == interface || row.get("interface") == bridge) && !self.is_invalid(path, row);
+        let serves = |row: &&Row| {
+            !row.is("disabled")
+                && (row.get("interface") == interface || row.get("interface") == bridge)
+                && !self.is_invalid(path, row)
+        };
         let server = self.rows(path).find(serves).ok_or(HotspotError::NoServer)?.clone();
         let binding = self.rows("/ip/hotspot/ip-binding").find(|row| row.get("mac-address") == mac && !row.is("disabled"));
         let kind = binding.map_or("regular", |row| row.get("type")).to_owned();
@@ -257,14 +290,17 @@ impl Device {
         let dhcp = self.find("/ip/dhcp-server", "interface", server.get("interface")).filter(|row| !row.is("disabled"));
         let pools = [server.get("address-pool"), dhcp.map_or("", |row| row.get("address-pool"))];
         let address = pools.into_iter().find_map(|pool| self.give_address(pool)).ok_or(HotspotError::NoAddress)?;
-        let host = self.insert_dynamic("/ip/hotspot/host", [
-            ("mac-address", mac.to_owned()),
-            ("address", address.to_string()),
-            ("to-address", address.to_string()),
-            ("server", server.get("name").to_owned()),
-            ("authorized", "false".to_owned()),
-            ("bypassed", bypassed.to_string()),
-        ]);
+        let host = self.insert_dynamic(
+            "/ip/hotspot/host",
+            [
+                ("mac-address", mac.to_owned()),
+                ("address", address.to_string()),
+                ("to-address", address.to_string()),
+                ("server", server.get("name").to_owned()),
+                ("authorized", "false".to_owned()),
+                ("bypassed", bypassed.to_string()),
+            ],
+        );
         Ok((host, address, bypassed))
     }
 
@@ -275,7 +311,9 @@ impl Device {
     /// Says where a device's web traffic to a host ends up.
     #[must_use]
     pub fn hotspot_reach(&self, mac: &str, host: &str) -> Reach {
-        let Some(seen) = self.find("/ip/hotspot/host", "mac-address", mac) else { return Reach::Blocked("not connected".to_owned()) };
+        let Some(seen) = self.find("/ip/hotspot/host", "mac-address", mac) else {
+            return Reach::Blocked("not connected".to_owned());
+        };
         let address = seen.get("to-address").parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
         if seen.is("authorized") || seen.is("bypassed") || self.in_walled_garden(host) {
             return self.web_reach(address, "");
@@ -336,7 +374,9 @@ impl Device {
         let Some(user) = self.hotspot.get(&id).map(|live| live.user.clone()) else { return false };
         let usage = self.find("/ip/hotspot/user", "name", &user).map(|row| (row.id, self.own_usage(row, id)));
         let Some(live) = self.hotspot.remove(&id) else { return false };
-        if let Some((row, (online, volume))) = usage && let Some(row) = self.row_mut("/ip/hotspot/user", row) {
+        if let Some((row, (online, volume))) = usage
+            && let Some(row) = self.row_mut("/ip/hotspot/user", row)
+        {
             row.fields.insert("uptime", text::duration(online));
             row.fields.insert("bytes-in", volume.upload.to_string());
             row.fields.insert("bytes-out", volume.download.to_string());
@@ -413,7 +453,8 @@ impl Device {
             "bytes-out" => Some(live.used.download.to_string()),
             "session-time-left" => {
                 let user = self.find("/ip/hotspot/user", "name", &live.user)?;
-                let session = (live.timeout > 0).then(|| live.timeout.saturating_sub(super::computed::span(self.now.duration_since(live.started))));
+                let session = (live.timeout > 0)
+                    .then(|| live.timeout.saturating_sub(super::computed::span(self.now.duration_since(live.started))));
                 let limit = text::seconds(user.get("limit-uptime")).filter(|limit| *limit > 0);
                 let left = limit.map(|limit| limit.saturating_sub(self.hotspot_usage(user).0));
                 session.into_iter().chain(left).min().map(text::duration)

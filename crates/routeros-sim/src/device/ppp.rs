@@ -88,7 +88,9 @@ impl Device {
         self.advance(now);
         let outcome = self.admit(dial);
         match &outcome {
-            Ok(grant) => self.log("pppoe,ppp,info,account", &format!("{} logged in, {} from {}", dial.name, grant.address, dial.mac)),
+            Ok(grant) => {
+                self.log("pppoe,ppp,info,account", &format!("{} logged in, {} from {}", dial.name, grant.address, dial.mac))
+            }
             Err(DialError::NoServer) => {}
             Err(error) => self.log("pppoe,ppp,error", &format!("<pppoe-{}>: user {} {error}", dial.name, dial.name)),
         }

@@ -10,8 +10,23 @@ use routeros::catalogue::{Access, Kind, Menu, Shape};
 /// Words that `print` takes beside the API's own; none of them changes what the API answers, except `count-only` and
 /// `show-sensitive`.
 const SWITCHES: &[&str] = &[
-    "detail", "stats", "brief", "terse", "without-paging", "as-value", "count-only", "show-sensitive", "show-ids", "proplist",
-    "status", "bytes", "rate", "follow", "follow-only", "interval", "where",
+    "detail",
+    "stats",
+    "brief",
+    "terse",
+    "without-paging",
+    "as-value",
+    "count-only",
+    "show-sensitive",
+    "show-ids",
+    "proplist",
+    "status",
+    "bytes",
+    "rate",
+    "follow",
+    "follow-only",
+    "interval",
+    "where",
 ];
 
 /// The first version in which a secret is shown only when it is asked for.
@@ -46,7 +61,9 @@ impl Device {
             if menu.path == "/system/device-mode" {
                 let known: Vec<&str> = shown.iter().map(|(name, _)| name.as_str()).collect();
                 let features: Vec<_> = FEATURES.iter().filter(|feature| !known.contains(*feature)).copied().collect();
-                shown.extend(features.into_iter().map(|feature| (feature.to_owned(), self.config.mode.allows(feature).to_string())));
+                shown.extend(
+                    features.into_iter().map(|feature| (feature.to_owned(), self.config.mode.allows(feature).to_string())),
+                );
             }
             return vec![shown];
         }
@@ -91,7 +108,10 @@ impl Device {
         if interface.is_empty() || matches!(interface, "all" | "none") {
             return false;
         }
-        let slave = || matches!(path, "/ip/hotspot" | "/ip/dhcp-server") && self.find("/interface/bridge/port", "interface", interface).is_some();
+        let slave = || {
+            matches!(path, "/ip/hotspot" | "/ip/dhcp-server")
+                && self.find("/interface/bridge/port", "interface", interface).is_some()
+        };
         self.interface(interface).is_none() || slave()
     }
 }

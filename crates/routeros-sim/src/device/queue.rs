@@ -33,7 +33,9 @@ impl Limit {
 pub fn rate_limit(text: &str) -> Limit {
     let first = text.split_whitespace().next().unwrap_or_default();
     let (up, down) = first.split_once('/').unwrap_or((first, first));
-    let bits = |text: &str| routeros::catalogue::Kind::Rate.canonical(text.as_bytes()).ok().and_then(|bits| bits.parse().ok()).unwrap_or(0);
+    let bits = |text: &str| {
+        routeros::catalogue::Kind::Rate.canonical(text.as_bytes()).ok().and_then(|bits| bits.parse().ok()).unwrap_or(0)
+    };
     Limit { upload: bits(up), download: bits(down) }
 }
 
@@ -60,7 +62,9 @@ impl Device {
     #[must_use]
     pub fn limit_for(&self, address: Ipv4Addr, interface: &str) -> (Option<RowId>, Limit) {
         let hit = self.rows(PATH).find(|row| {
-            let holds = |item: &str| item == interface || item.parse::<ipnetwork::Ipv4Network>().is_ok_and(|network| network.contains(address));
+            let holds = |item: &str| {
+                item == interface || item.parse::<ipnetwork::Ipv4Network>().is_ok_and(|network| network.contains(address))
+            };
             !row.is("disabled") && row.get("target").split(',').any(holds)
         });
         hit.map_or((None, Limit::default()), |row| (Some(row.id), pair(row.get("max-limit"))))

@@ -5,8 +5,23 @@ use std::net::IpAddr;
 
 /// Every policy of RouterOS 7 (manual: User, "Group settings").
 pub const POLICIES: &[&str] = &[
-    "local", "telnet", "ssh", "ftp", "reboot", "read", "write", "policy", "test", "winbox", "password", "web", "sniff",
-    "sensitive", "api", "romon", "rest-api",
+    "local",
+    "telnet",
+    "ssh",
+    "ftp",
+    "reboot",
+    "read",
+    "write",
+    "policy",
+    "test",
+    "winbox",
+    "password",
+    "web",
+    "sniff",
+    "sensitive",
+    "api",
+    "romon",
+    "rest-api",
 ];
 
 /// Who is asking.
@@ -62,6 +77,7 @@ impl Request {
     /// Makes a request; a command that is a path of its own (`/tool` + `fetch`) is recognised.
     #[must_use]
     pub fn new(path: &str, command: &str) -> Self {
+        let path = path.trim_end_matches('/');
         let joined = format!("{path}/{command}");
         let whole = routeros::catalogue::menu(&joined).is_some_and(|menu| menu.shape == routeros::catalogue::Shape::Command);
         let (path, command) = if whole { (joined, String::new()) } else { (path.to_owned(), command.to_owned()) };

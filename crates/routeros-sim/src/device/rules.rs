@@ -28,7 +28,9 @@ pub(super) fn duplicate(path: &str) -> &'static str {
 pub(super) fn refers(kind: &Kind, path: &str) -> bool {
     match kind {
         Kind::Reference(menus, _) => menus.contains(&path) || (menus.contains(&"/interface") && path.starts_with("/interface/")),
-        Kind::Or(_, inner) | Kind::List(inner) | Kind::Set(inner) | Kind::Negatable(inner) | Kind::Pair(inner) => refers(inner, path),
+        Kind::Or(_, inner) | Kind::List(inner) | Kind::Set(inner) | Kind::Negatable(inner) | Kind::Pair(inner) => {
+            refers(inner, path)
+        }
         _ => false,
     }
 }
@@ -40,10 +42,8 @@ impl Device {
         let count = self.rows(path).count();
         match path {
             "/interface/wireguard" => self.complete_wireguard(fields)?,
-            "/interface/wireguard/peers" => {
-                if self.argument_exists(path, "name") {
-                    Self::default_to(fields, "name", || format!("peer{}", count + 1));
-                }
+            "/interface/wireguard/peers" if self.argument_exists(path, "name") => {
+                Self::default_to(fields, "name", || format!("peer{}", count + 1));
             }
             "/interface/bridge" => {
                 Self::default_to(fields, "name", || format!("bridge{}", count + 1));
@@ -109,7 +109,8 @@ impl Device {
 
     /// Says whether a new row goes away by itself.
     pub(super) fn is_temporary(&self, path: &str, fields: &Fields) -> bool {
-        path == "/ip/firewall/address-list" && fields.get("timeout").is_some_and(|timeout| text::seconds(timeout).is_some_and(|s| s > 0))
+        path == "/ip/firewall/address-list"
+            && fields.get("timeout").is_some_and(|timeout| text::seconds(timeout).is_some_and(|s| s > 0))
     }
 
     /// Refuses to remove what others cannot be without.
@@ -123,7 +124,8 @@ impl Device {
             "/user/group" => self.rows("/user").any(|row| row.get("group") == name),
             _ => false,
         };
-        let message = if path == "/user" { "failure: can not remove last user with full access" } else { "failure: group is in use" };
+        let message =
+            if path == "/user" { "failure: can not remove last user with full access" } else { "failure: group is in use" };
         if in_use { Err(Trap::failure(message)) } else { Ok(()) }
     }
 
@@ -186,7 +188,9 @@ impl Device {
         if item.parse::<Ipv4Addr>().is_ok() {
             return Some(format!("{item}/32"));
         }
-        if item.contains('/') && let Ok(network) = Kind::Prefix.canonical(item.as_bytes()) {
+        if item.contains('/')
+            && let Ok(network) = Kind::Prefix.canonical(item.as_bytes())
+        {
             return Some(network);
         }
         self.interface(item).map(|_| item.to_owned())

@@ -79,9 +79,10 @@ impl Device {
             self.start(id);
             let interval = self.row(PATH, id).and_then(|row| text::seconds(row.get("interval"))).unwrap_or(0);
             let interval = i64::try_from(interval).unwrap_or(0);
-            if let Some(next) = last.filter(|_| interval > 0).and_then(|last| {
-                next_after(last, interval, clock.checked_add(SignedDuration::from_secs(1)).ok()?)
-            }) {
+            if let Some(next) = last
+                .filter(|_| interval > 0)
+                .and_then(|last| next_after(last, interval, clock.checked_add(SignedDuration::from_secs(1)).ok()?))
+            {
                 self.next_runs.insert(id, next);
             }
         }

@@ -37,7 +37,9 @@ impl Device {
             }
             "/ip/hotspot/active/login" => self.hotspot_login_command(&fields).map(|()| Output::default()),
             // The router waits for its button, which nobody presses here: nothing changes.
-            "/system/device-mode/update" => Err(Trap::failure("failure: device-mode update is not confirmed by the button or a power cycle")),
+            "/system/device-mode/update" => {
+                Err(Trap::failure("failure: device-mode update is not confirmed by the button or a power cycle"))
+            }
             "/tool/fetch" => {
                 self.may_fetch(session)?;
                 Err(Trap::failure("failure: this simulator runs it from the console only"))
@@ -79,7 +81,9 @@ impl Device {
         let table = self.table("/log");
         table.insert(super::Row { id, origin: Origin::Configured, fields }, None);
         let oldest = table.iter().next().map(|row| row.id);
-        if table.len() > LOG_ROWS && let Some(oldest) = oldest {
+        if table.len() > LOG_ROWS
+            && let Some(oldest) = oldest
+        {
             table.remove(oldest);
         }
     }

@@ -21,6 +21,8 @@ pub struct TunnelConfig {
     pub address: Ipv4Addr,
     /// The largest packet inside, in bytes.
     pub mtu: u16,
+    /// The UDP port outside.
+    pub listen_port: u16,
     /// The peers that are on.
     pub peers: Vec<TunnelPeer>,
 }
@@ -73,16 +75,21 @@ impl Device {
             private_key: Secret::new(key(row.get("private-key"))?),
             address,
             mtu: row.get("mtu").parse().unwrap_or(1420),
+            listen_port: row.get("listen-port").parse().unwrap_or(0),
             peers: peers.filter_map(peer).collect(),
         })
     }
 
     /// Takes what a tunnel reports about a peer.
     pub fn report_peer(&mut self, id: RowId, status: TunnelPeerStatus) {
-        if self.row("/interface/wireguard/peers", id).is_some() {
-            self.peers.insert(id, status);
-        } else {
+        if self.row("/interface/wireguard/peers", id).is_none() {
             self.peers.remove(&id);
+            return;
+        }
+        let news = (status.endpoint, status.last_handshake.is_some());
+        let before = self.peers.insert(id, status);
+        if before.map(|status| (status.endpoint, status.last_handshake.is_some())) != Some(news) {
+            self.touch();
         }
     }
 

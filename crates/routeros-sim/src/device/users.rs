@@ -89,7 +89,9 @@ impl Device {
         }
         let group = self.find("/user", "name", name).map_or("", |row| row.get("group")).to_owned();
         let when = self.date_time();
-        if let Some(id) = self.find("/user", "name", name).map(|row| row.id) && let Some(row) = self.row_mut("/user", id) {
+        if let Some(id) = self.find("/user", "name", name).map(|row| row.id)
+            && let Some(row) = self.row_mut("/user", id)
+        {
             row.fields.insert("last-logged-in", when.clone());
         }
         self.log("system,info,account", &format!("user {name} logged in from {from} via api"));

@@ -41,7 +41,8 @@ impl Device {
         }
         if value.is_empty() && !takes_empty(&arg.kind) {
             let address = matches!(arg.name, "local-address" | "remote-address") && menu.path.starts_with("/ppp/");
-            let message = if address { "ambiguous value of pool".to_owned() } else { format!("invalid value for argument {plain}") };
+            let message =
+                if address { "ambiguous value of pool".to_owned() } else { format!("invalid value for argument {plain}") };
             return Err(Trap::of(1, message));
         }
         let shown = self.shown_value(menu.path, arg, value)?;
@@ -105,7 +106,11 @@ impl Device {
     /// Lists what rows of a menu are called.
     pub(super) fn names(&self, path: &str) -> Vec<(RowId, String)> {
         if path == "/interface" {
-            return self.interfaces().into_iter().map(|(id, fields)| (id, fields.get("name").cloned().unwrap_or_default())).collect();
+            return self
+                .interfaces()
+                .into_iter()
+                .map(|(id, fields)| (id, fields.get("name").cloned().unwrap_or_default()))
+                .collect();
         }
         self.rows(path).map(|row| (row.id, row.get("name").to_owned())).collect()
     }
@@ -117,7 +122,6 @@ impl Device {
         }
     }
 }
-
 
 /// Writes what is granted, and what is not with a `!`, as `/user/group` shows policies.
 fn negated(words: &[&str], granted: &str) -> String {

@@ -1,8 +1,8 @@
 //! The customers behind the router: boxes that dial and dial again, phones on the hotspot, hosts with a fixed address.
 
+use crate::device::Limit;
 use crate::device::random::Random;
 use crate::device::{Device, Dial, Reach, RowId};
-use crate::device::Limit;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -127,7 +127,15 @@ impl super::Router {
         if self.customers.seats.len() >= CUSTOMERS_MAX {
             return Err(format!("{CUSTOMERS_MAX} customers are there already"));
         }
-        let mut seat = Seat { customer, session: None, address: None, next: Some(now), wait: REDIAL_FIRST, reason: String::new(), counted: now };
+        let mut seat = Seat {
+            customer,
+            session: None,
+            address: None,
+            next: Some(now),
+            wait: REDIAL_FIRST,
+            reason: String::new(),
+            counted: now,
+        };
         seat.tick(&mut self.device, now);
         let report = seat.report(&self.device);
         self.customers.seats.push(seat);

@@ -92,6 +92,12 @@ impl ConsoleHost<'_> {
         self.device.execute(self.session, request, self.now).map_err(|trap| ScriptError(trap.message))
     }
 
+    /// Turns a row's number, as a print shows it, into its id. The API knows ids only.
+    fn numbered(&self, path: &str, text: String) -> String {
+        let row = text.parse::<usize>().ok().and_then(|number| self.device.rows(path).nth(number));
+        row.map_or(text, |row| row.id.to_string())
+    }
+
     fn get(&mut self, call: Call<'_>) -> Result<Value, ScriptError> {
         let mut request = Request::new(call.path, "print").arg("show-sensitive", "yes");
         let single = self.known(call.path).is_some_and(|menu| menu.shape == Shape::Singleton);
@@ -104,7 +110,9 @@ impl ConsoleHost<'_> {
             [row] => row,
             _ => return Err("no such item".into()),
         };
-        let Some(name) = call.arg("value-name").map(Value::text) else {
+        // Where there is nothing to choose from, the one word given is the property.
+        let named = call.arg("value-name").or_else(|| call.arg("numbers").filter(|_| single));
+        let Some(name) = named.map(Value::text) else {
             let element = |(name, value): &(String, String)| Element { key: Some(name.clone()), value: plain(value) };
             return Ok(Value::Array(row.iter().map(element).collect()));
         };
@@ -162,7 +170,9 @@ impl Menus for ConsoleHost<'_> {
     fn accepts(&self, path: &str, command: &str, name: &str) -> bool {
         let request = Request::new(path, command);
         let Some(menu) = self.known(&request.path) else { return false };
-        let writable = |name: &str| menu.arg(name).is_some_and(|arg| arg.access != Access::ReadOnly && arg.versions.contain(self.device.config().version));
+        let writable = |name: &str| {
+            menu.arg(name).is_some_and(|arg| arg.access != Access::ReadOnly && arg.versions.contain(self.device.config().version))
+        };
         match request.command.as_str() {
             "" | "add" => writable(name),
             "set" => writable(name) || name == "numbers",
@@ -179,7 +189,11 @@ impl Host for ConsoleHost<'_> {
             (_, "get") => return self.get(call).map(Reply::Done),
             (_, "print") => return self.print(call).map(Reply::Done),
             ("/" | "", "import") => {
-                let name = call.arg("file-name").or_else(|| call.args.first().map(|(_, value)| value)).map(Value::text).unwrap_or_default();
+                let name = call
+                    .arg("file-name")
+                    .or_else(|| call.args.first().map(|(_, value)| value))
+                    .map(Value::text)
+                    .unwrap_or_default();
                 let file = self.device.find("/file", "name", &name).map(|row| text::readable(row.get("contents")));
                 return file.map(Reply::Script).ok_or_else(|| "failure: no such file".into());
             }
@@ -190,9 +204,12 @@ impl Host for ConsoleHost<'_> {
             }
             _ => {}
         }
-        let mut request = Request::new(call.path.trim_end_matches('/'), call.command);
+        let mut request = Request::new(call.path, call.command);
         for (name, value) in call.args {
-            request = request.arg(name, &text::from_bytes(value.argument().as_bytes()));
+            let value = text::from_bytes(value.argument().as_bytes());
+            let item = matches!(name.as_str(), "numbers" | "destination" | "place-before");
+            let value = if item { self.numbered(call.path, value) } else { value };
+            request = request.arg(name, &value);
         }
         for name in call.unset {
             request = request.arg(&format!("!{name}"), "");

@@ -193,7 +193,14 @@ impl Router {
         Ok(id)
     }
 
-    fn start(&mut self, console: Console, session: Session, name: String, watched: bool, now: Timestamp) -> Result<RunId, StartError> {
+    fn start(
+        &mut self,
+        console: Console,
+        session: Session,
+        name: String,
+        watched: bool,
+        now: Timestamp,
+    ) -> Result<RunId, StartError> {
         if self.runs.len() >= RUNS_MAX {
             return Err(StartError::TooMany);
         }
@@ -216,7 +223,8 @@ impl Router {
 
     /// Gives the outcome of a fetch to the script that waits for it.
     pub fn fetched(&mut self, fetch: &Fetch, outcome: Result<Fetched, String>, now: Timestamp) {
-        let value = outcome.map(|fetched| fetch.keep(&mut self.device, fetched, now)).map_err(|error| format!("failure: {error}").into());
+        let value =
+            outcome.map(|fetched| fetch.keep(&mut self.device, fetched, now)).map_err(|error| format!("failure: {error}").into());
         if let Some(run) = self.runs.get_mut(&fetch.run) {
             run.console.answer(value);
             run.waiting = false;

@@ -1,0 +1,10 @@
+//! The virtual router from outside: what its menus take and refuse, what its customers live through, what goes over the wire.
+
+mod api;
+mod customers;
+mod hotspot;
+mod menus;
+mod simulator;
+mod support;
+mod system;
+mod tunnel;
