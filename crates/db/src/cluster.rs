@@ -180,10 +180,22 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Returns how to connect as a role to a database.
+    /// Returns how to connect as a role to a database of the cluster in a folder.
     #[must_use]
-    pub fn connect_options(&self, role: &str, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass().socket(&self.folder).username(role).database(database).application_name("mastwire")
+    pub fn connect_options(folder: &Path, role: &str, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass().socket(folder).username(role).database(database).application_name("mastwire")
+    }
+
+    /// Returns the folder that [`crate::Source`] takes.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Says whether a postmaster serves the folder now.
+    #[must_use]
+    pub fn is_running(folder: &Path) -> bool {
+        former(&folder.join("data")).is_some_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
     }
 
     /// Returns the postmaster's process id.
@@ -202,7 +214,7 @@ impl Cluster {
     }
 
     async fn wait_until_ready(&self) -> Result<(), ClusterError> {
-        let options = self.connect_options(SUPERUSER, "postgres");
+        let options = Self::connect_options(&self.folder, SUPERUSER, "postgres");
         let log = self.folder.join("postgres.log");
         let attempts = START_LIMIT.as_millis() / 50;
         for _ in 0..attempts {
@@ -249,10 +261,15 @@ fn prepare_folder(folder: &Path, user: Option<&Unprivileged>) -> Result<PathBuf,
     Ok(folder)
 }
 
+/// Reads the process id that a postmaster left in its folder.
+fn former(data: &Path) -> Option<i32> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    text.lines().next()?.trim().parse().ok()
+}
+
 /// Waits for the postmaster of a killed controller, which the kernel has told to stop.
 async fn wait_for_former(data: &Path) -> Result<(), ClusterError> {
-    let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { return Ok(()) };
-    let Some(pid) = text.lines().next().and_then(|line| line.trim().parse().ok()) else { return Ok(()) };
+    let Some(pid) = former(data) else { return Ok(()) };
     for _ in 0..100 {
         let alive = kill(Pid::from_raw(pid), None).is_ok();
         if !alive || !data.join("postmaster.pid").exists() {

@@ -319,7 +319,7 @@ impl Locator {
     pub async fn take_outbox(&self, limit: i64) -> Result<Vec<(TenantDoor, RouterId)>, DbError> {
         let rows: Vec<(TenantId, RouterId)> = sqlx::query_as(
             "DELETE FROM outbox WHERE (tenant_id, id) IN
-                (SELECT tenant_id, id FROM outbox ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+                (SELECT tenant_id, id FROM outbox ORDER BY created_at LIMIT $1)
              RETURNING tenant_id, router_id",
         )
         .bind(limit)

@@ -6,6 +6,7 @@ use model::Entropy;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,10 +57,10 @@ pub enum MigrateError {
 /// Where the database is.
 #[derive(Debug)]
 pub enum Source<'a> {
-    /// The private cluster.
-    Private(&'a Cluster),
+    /// The private cluster in a folder; it must be running.
+    Private(&'a Path),
     /// A database of a cluster that is already prepared; for tests, which make many.
-    Named(&'a Cluster, &'a str),
+    Named(&'a Path, &'a str),
     /// A server of the operator's own; the three roles log in with the address' password.
     Url(&'a str),
 }
@@ -67,8 +68,8 @@ pub enum Source<'a> {
 impl Source<'_> {
     fn options(&self, role: &'static str) -> Result<PgConnectOptions, MigrateError> {
         match self {
-            Self::Private(cluster) => Ok(cluster.connect_options(role, DATABASE)),
-            Self::Named(cluster, database) => Ok(cluster.connect_options(role, database)),
+            Self::Private(folder) => Ok(Cluster::connect_options(folder, role, DATABASE)),
+            Self::Named(folder, database) => Ok(Cluster::connect_options(folder, role, database)),
             Self::Url(url) => Ok(PgConnectOptions::from_str(url).map_err(MigrateError::Address)?.username(role)),
         }
     }
@@ -79,8 +80,8 @@ impl Source<'_> {
 /// # Errors
 /// When the database does not answer, is newer than this binary, or a migration fails.
 pub async fn migrate(source: &Source<'_>) -> Result<(), MigrateError> {
-    if let Source::Private(cluster) = source {
-        prepare_private(cluster, DATABASE).await.map_err(MigrateError::Roles)?;
+    if let Source::Private(folder) = source {
+        prepare_private(folder, DATABASE).await.map_err(MigrateError::Roles)?;
     }
     let mut owner = source.options(OWNER)?.connect().await.map_err(|source| MigrateError::Connect { role: OWNER, source })?;
     if let Some(found) = newest_applied(&mut owner).await
@@ -122,8 +123,8 @@ async fn pool(options: PgConnectOptions, size: u32, role: &'static str) -> Resul
 }
 
 /// Makes the roles, and a database that belongs to the owner role.
-pub(crate) async fn prepare_private(cluster: &Cluster, database: &str) -> Result<(), sqlx::Error> {
-    let mut superuser = cluster.connect_options(SUPERUSER, "postgres").connect().await?;
+pub(crate) async fn prepare_private(folder: &Path, database: &str) -> Result<(), sqlx::Error> {
+    let mut superuser = Cluster::connect_options(folder, SUPERUSER, "postgres").connect().await?;
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)")
         .bind(database)
         .fetch_one(&mut superuser)
@@ -133,7 +134,7 @@ pub(crate) async fn prepare_private(cluster: &Cluster, database: &str) -> Result
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {database}"))).execute(&mut superuser).await?;
     }
     drop(superuser.close().await);
-    let mut inside = cluster.connect_options(SUPERUSER, database).connect().await?;
+    let mut inside = Cluster::connect_options(folder, SUPERUSER, database).connect().await?;
     sqlx::raw_sql(ROLES).execute(&mut inside).await?;
     drop(inside.close().await);
     Ok(())

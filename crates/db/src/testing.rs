@@ -30,11 +30,11 @@ impl TestDb {
         let cluster = CLUSTER.get_or_init(start).await;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
-        let mut superuser = cluster.connect_options(SUPERUSER, "postgres").connect().await.expect("the cluster answers");
+        let mut superuser = Cluster::connect_options(cluster.folder(), SUPERUSER, "postgres").connect().await.expect("the cluster answers");
         let create = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}");
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut superuser).await.expect("the template can be copied");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(number));
-        let db = connect(&Source::Named(cluster, &name), entropy).await.expect("the copy has the schema");
+        let db = connect(&Source::Named(cluster.folder(), &name), entropy).await.expect("the copy has the schema");
         Self { db, name }
     }
 
@@ -50,7 +50,7 @@ impl TestDb {
     /// When the role cannot connect.
     pub async fn connect_as(&self, role: &str) -> PgConnection {
         let cluster = CLUSTER.get().expect("made by new");
-        cluster.connect_options(role, &self.name).connect().await.expect("the role can connect")
+        Cluster::connect_options(cluster.folder(), role, &self.name).connect().await.expect("the role can connect")
     }
 }
 
@@ -69,7 +69,7 @@ async fn start() -> Cluster {
     let binaries = Binaries::find().expect("tests need PostgreSQL: run `cargo xtask setup`");
     let options = ClusterOptions { folder, durable: false };
     let cluster = Cluster::start(&options, &binaries).await.expect("a private PostgreSQL starts");
-    prepare_private(&cluster, TEMPLATE).await.expect("roles and template can be made");
-    migrate(&Source::Named(&cluster, TEMPLATE)).await.expect("the migrations run");
+    prepare_private(cluster.folder(), TEMPLATE).await.expect("roles and template can be made");
+    migrate(&Source::Named(cluster.folder(), TEMPLATE)).await.expect("the migrations run");
     cluster
 }
