@@ -1,0 +1,181 @@
+//! The command line: a few commands work on the controller's machine (`local`), all others through the API like any other program.
+//! Each of these returns the text it wants printed; nothing but `output` writes to the terminal.
+
+mod client;
+mod customers;
+mod local;
+mod login;
+mod operators;
+mod output;
+mod packages;
+mod password;
+mod payments;
+mod routers;
+mod table;
+mod tenants;
+mod units;
+mod vouchers;
+
+use clap::{Parser, Subcommand};
+use client::{Client, Connection};
+use login::SavedLogin;
+use std::fmt::Write as _;
+
+/// Runs an ISP's MikroTik routers.
+///
+/// Names of routers, customers and packages can be written wherever their ids can. Speeds are written as download/upload (10M/5M), money as
+/// 500 or 500.00, durations as 30d, 12h or 1mo.
+#[derive(Debug, Parser)]
+#[command(version, name = "mastwire-controller", max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(local::Serve),
+    Migrate(local::Migrate),
+    #[command(subcommand)]
+    Config(local::Configuration),
+    #[command(flatten)]
+    Api(ApiCommand),
+    #[command(subcommand)]
+    Operator(operators::Operators),
+}
+
+#[derive(Debug, Subcommand)]
+enum ApiCommand {
+    Setup(login::Setup),
+    Login(login::Login),
+    /// Ends the login
+    #[command(after_help = "Example:\n  mastwire-controller logout")]
+    Logout,
+    /// Says as whom the API is used
+    #[command(after_help = "Example:\n  mastwire-controller whoami")]
+    Whoami,
+    #[command(subcommand)]
+    Tenant(tenants::Tenants),
+    #[command(subcommand)]
+    Token(operators::Tokens),
+    #[command(subcommand)]
+    Router(routers::Routers),
+    #[command(subcommand)]
+    Package(packages::Packages),
+    #[command(subcommand)]
+    Customer(customers::Customers),
+    Pay(payments::Pay),
+    #[command(subcommand)]
+    Payment(payments::Payments),
+    #[command(subcommand)]
+    Voucher(vouchers::Vouchers),
+    #[command(subcommand)]
+    Ledger(payments::Ledger),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When it fails; the error says what and what to do.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: what was asked for may have been done.
+    pub async fn run(self) -> anyhow::Result<()> {
+        use operators::Operators;
+        let connection = self.connection;
+        let text = match self.command {
+            Command::Serve(serve) => return serve.run().await,
+            Command::Migrate(migrate) => migrate.run().await?,
+            Command::Config(config) => config.run()?,
+            Command::Operator(Operators::Recover(recover)) => recover.run().await?,
+            Command::Operator(Operators::People(people)) => {
+                people.run(&Client::new(connection, SavedLogin::read()?.as_ref())?).await?
+            }
+            Command::Api(command) => {
+                let saved = SavedLogin::read()?;
+                let client = Client::new(connection, saved.as_ref())?;
+                command.run(&client, saved.as_ref()).await?
+            }
+        };
+        Ok(output::print(&text)?)
+    }
+}
+
+impl ApiCommand {
+    async fn run(self, client: &Client, saved: Option<&SavedLogin>) -> anyhow::Result<String> {
+        match self {
+            Self::Setup(setup) => setup.run(client).await,
+            Self::Login(login) => login.run(client, saved).await,
+            Self::Logout => login::log_out(client).await,
+            Self::Whoami => login::who_am_i(client).await,
+            Self::Tenant(tenants) => tenants.run(client).await,
+            Self::Token(tokens) => tokens.run(client).await,
+            Self::Router(routers) => routers.run(client).await,
+            Self::Package(packages) => packages.run(client).await,
+            Self::Customer(customers) => customers.run(client).await,
+            Self::Pay(pay) => pay.run(client).await,
+            Self::Payment(payments) => payments.run(client).await,
+            Self::Voucher(vouchers) => vouchers.run(client).await,
+            Self::Ledger(ledger) => ledger.run(client).await,
+        }
+    }
+}
+
+/// Prints an error with its causes to standard error, one a line.
+pub fn print_error(error: &anyhow::Error) {
+    output::print_aside(&describe(error));
+}
+
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // A wrapper that repeats its cause's text would say it twice.
+        if !text.trim_end().ends_with(&cause) {
+            writeln!(text, "  because: {cause}").expect("a string takes everything");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_text_and_an_example() {
+        let mut waiting = vec![Cli::command()];
+        let mut leaves = 0;
+        while let Some(command) = waiting.pop() {
+            let name = command.get_name().to_owned();
+            assert!(command.get_about().is_some(), "{name} says nothing of itself");
+            if command.has_subcommands() {
+                waiting.extend(command.get_subcommands().cloned());
+            } else {
+                leaves += 1;
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Example") && help.contains("mastwire-controller "), "{name} has no example");
+                for argument in command.get_arguments() {
+                    assert!(argument.get_help().is_some(), "{name} says nothing of {}", argument.get_id());
+                }
+            }
+        }
+        assert!(leaves > 40, "{leaves}");
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let inner = anyhow::anyhow!("gone");
+        let error = inner.context("it broke: gone").context("nothing was done");
+        assert_eq!(describe(&error), "error: nothing was done\n  because: it broke: gone\n");
+    }
+}
