@@ -97,6 +97,8 @@ enum Wrong {
     InternetUp,
     /// Restart the router.
     Reboot,
+    /// Press the button on the box, which confirms a device-mode that was asked for.
+    Button,
     /// Send slowly over the API; without a speed, at full speed again.
     Slow { bytes_per_second: Option<u32> },
     /// Shuffle commands in flight from another seed.
@@ -112,6 +114,7 @@ impl Wrong {
             Self::InternetDown => Fault::Internet { up: false },
             Self::InternetUp => Fault::Internet { up: true },
             Self::Reboot => Fault::Reboot,
+            Self::Button => Fault::Button,
             Self::Slow { bytes_per_second } => Fault::Slow { bytes_per_second },
             Self::Shuffle { seed } => Fault::Shuffle { seed },
         }

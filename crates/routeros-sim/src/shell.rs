@@ -11,6 +11,9 @@ use tokio::sync::watch;
 /// How often the router is told the time when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
 
+/// The most steps in which time is moved forward.
+const STEPS_MAX: u32 = 3_600;
+
 /// A router that several tasks share.
 #[derive(Debug)]
 pub struct Shared {
@@ -37,11 +40,17 @@ impl Shared {
         now.checked_add(ahead).unwrap_or(now)
     }
 
-    /// Moves the simulated world's time forward.
+    /// Moves the simulated world's time forward: second by second as far as [`STEPS_MAX`] goes, in longer steps beyond.
     pub fn advance(&self, by: Duration) {
-        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
-        self.ahead.fetch_add(millis, Ordering::Relaxed);
-        self.with(Router::tick);
+        let step = Duration::from_secs(1).max(by / STEPS_MAX);
+        let mut left = by;
+        while !left.is_zero() {
+            let part = step.min(left);
+            left -= part;
+            // A part is at most a few hundred years.
+            self.ahead.fetch_add(i64::try_from(part.as_millis()).unwrap_or(0), Ordering::Relaxed);
+            self.with(Router::tick);
+        }
     }
 
     /// Works on the router; whoever waits for a change hears of it.

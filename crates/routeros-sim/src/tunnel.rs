@@ -3,7 +3,7 @@
 use crate::api;
 use crate::device::{TunnelConfig, TunnelPeer, TunnelPeerStatus};
 use crate::shell::Shared;
-use ::tunnel::io::{SpokeHandle, spawn_spoke};
+use ::tunnel::io::{SpokeHandle, TunnelListener, spawn_spoke};
 use ::tunnel::{SpokeConfig, SpokePeer};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -96,24 +96,26 @@ async fn keep(
     if tunnel.config.address != config.address {
         tunnel.spoke.set_address(config.address).await.map_err(io::Error::other)?;
     }
-    let mut peers = Vec::new();
-    for peer in &config.peers {
-        peers.push(resolve(peer).await);
-    }
-    if peers != tunnel.told {
-        tunnel.spoke.set_peers(peers.clone()).await.map_err(io::Error::other)?;
-        tunnel.told = peers;
-    }
     tunnel.config = config;
+    // The door is open before anybody can knock.
     let port = open_port(shared, &tunnel.config);
     if tunnel.api.as_ref().map(|(port, _)| *port) != port {
         if let Some((_, task)) = tunnel.api.take() {
             task.abort();
         }
         if let Some(port) = port {
-            let task = tasks.spawn(serve_api(Arc::clone(shared), tunnel.spoke.clone(), tunnel.config.clone(), port));
+            let listener = tunnel.spoke.listen(port).await?;
+            let task = tasks.spawn(serve_api(Arc::clone(shared), listener, tunnel.config.clone(), port));
             tunnel.api = Some((port, task));
         }
+    }
+    let mut peers = Vec::new();
+    for peer in &tunnel.config.peers {
+        peers.push(resolve(peer).await);
+    }
+    if peers != tunnel.told {
+        tunnel.spoke.set_peers(peers.clone()).await.map_err(io::Error::other)?;
+        tunnel.told = peers;
     }
     Ok(())
 }
@@ -154,12 +156,8 @@ fn open_port(shared: &Shared, config: &TunnelConfig) -> Option<u16> {
     })
 }
 
-async fn serve_api(shared: Arc<Shared>, spoke: SpokeHandle, config: TunnelConfig, port: u16) {
+async fn serve_api(shared: Arc<Shared>, mut listener: TunnelListener, config: TunnelConfig, port: u16) {
     let mut connections = JoinSet::new();
-    let mut listener = match spoke.listen(port).await {
-        Ok(listener) => listener,
-        Err(error) => return tracing::warn!(%error, port, "the API cannot listen on {port} inside the tunnel: {error}"),
-    };
     while let Ok((stream, source)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
         let open = shared.with(|router, _| router.device().api_open_inside(&config.name, config.address, source, port));

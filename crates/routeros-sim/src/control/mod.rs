@@ -116,6 +116,8 @@ pub enum Fault {
     },
     /// Power fails for a moment.
     Reboot,
+    /// Somebody presses the button on the box, which confirms a device-mode that was asked for.
+    Button,
     /// The API sends slowly.
     Slow {
         /// The most bytes in a second; nothing takes the limit away.
@@ -158,10 +160,7 @@ pub async fn run(
         },
         Command::Customers => Ok(json!(shared.with(|router, _| router.customers()))),
         Command::Print { path, queries } => print(shared, &path, queries),
-        Command::Fault(fault) => {
-            shared.with(|router, now| fault.apply(router, now));
-            Ok(Value::Null)
-        }
+        Command::Fault(fault) => shared.with(|router, now| fault.apply(router, now)).map(|()| Value::Null),
         Command::Clock { set, advance } => {
             if advance > 0 {
                 shared.advance(Duration::from_secs(advance));
@@ -252,16 +251,23 @@ fn status(shared: &Shared, api: Option<SocketAddr>) -> Value {
 }
 
 impl Fault {
-    fn apply(&self, router: &mut crate::router::Router, now: Timestamp) {
+    fn apply(&self, router: &mut crate::router::Router, now: Timestamp) -> Result<(), String> {
         match self {
             Self::LoseReplies { count } => router.faults.lose_replies = *count,
             Self::CutLink => router.faults.link = false,
             Self::RestoreLink => router.faults.link = true,
             Self::Internet { up } => router.device_mut().set_internet(*up),
             Self::Reboot => router.reboot(now),
+            Self::Button => {
+                if !router.device_mut().press_button() {
+                    return Err("no device-mode waits for the button".to_owned());
+                }
+                router.tick(now);
+            }
             Self::Slow { bytes_per_second } => router.faults.bytes_per_second = *bytes_per_second,
             Self::Shuffle { seed } => router.seed_shuffle(*seed),
         }
         router.device_mut().touch();
+        Ok(())
     }
 }

@@ -40,6 +40,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// The most rows of one menu; a real router takes more, but grows slow long before.
 pub const MAX_ROWS: usize = 50_000;
 
+/// How often traffic is counted and limits are judged.
+pub(crate) const TRAFFIC: SignedDuration = SignedDuration::from_secs(1);
+
 /// Something that the device wants done outside of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -68,6 +71,9 @@ pub struct Device {
     random: Random,
     now: Timestamp,
     booted: Timestamp,
+    counted: Timestamp,
+    /// The device-mode that waits for the button, and until when it does.
+    asked_mode: Option<(Mode, Timestamp)>,
     /// What the router's clock shows, less the true time.
     offset: SignedDuration,
     synchronised: bool,
@@ -95,6 +101,8 @@ impl Device {
             random,
             now,
             booted: now,
+            counted: now,
+            asked_mode: None,
             offset,
             synchronised: false,
             ppp: BTreeMap::new(),
@@ -161,8 +169,11 @@ impl Device {
         self.advance(now);
         self.synchronise();
         self.expire_entries();
-        self.tick_ppp();
-        self.tick_hotspot();
+        if self.now.duration_since(self.counted) >= TRAFFIC {
+            self.counted = self.now;
+            self.tick_ppp();
+            self.tick_hotspot();
+        }
         self.run_due();
     }
 

@@ -39,7 +39,7 @@ impl Device {
     /// Gives a new or changed row what it cannot be without, and refuses what its menu refuses.
     pub(super) fn complete(&mut self, session: &Session, path: &'static str, fields: &mut Fields) -> Result<(), Trap> {
         self.fill_defaults(path, fields);
-        let count = self.rows(path).count();
+        let count = self.tables.get(path).map_or(0, super::Table::len);
         match path {
             "/interface/wireguard" => self.complete_wireguard(fields)?,
             "/interface/wireguard/peers" if self.argument_exists(path, "name") => {
@@ -86,7 +86,7 @@ impl Device {
     }
 
     fn complete_wireguard(&mut self, fields: &mut Fields) -> Result<(), Trap> {
-        let count = self.rows("/interface/wireguard").count();
+        let count = self.tables.get("/interface/wireguard").map_or(0, super::Table::len);
         Self::default_to(fields, "name", || format!("wireguard{}", count + 1));
         Self::default_to(fields, "mtu", || "1420".to_owned());
         let port = 13_231 + self.random.below(20_000);

@@ -3,11 +3,14 @@
 use super::request::{Output, Request, Session, Trap};
 use super::table::{Fields, Origin};
 use super::values::{Change, Taking};
-use super::{Device, Effect};
+use super::{Device, Effect, text};
 use routeros::catalogue::Menu;
 
 /// The rows that the log keeps in memory, as RouterOS does by default.
 const LOG_ROWS: usize = 1_000;
+
+/// How long a new device-mode waits for the button by default, in seconds.
+const ACTIVATION: i64 = 300;
 
 impl Device {
     /// Runs a command that is a path of its own.
@@ -23,7 +26,7 @@ impl Device {
         if !missing.is_empty() {
             return Err(Trap::failure(format!("missing value(s) of argument(s) {}", missing.join(" "))));
         }
-        let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        let given = |name: &str| fields.get(name).cloned().unwrap_or_default();
         match menu.path {
             "/system/reboot" => {
                 self.log("system,info", &format!("router rebooted by {}", session.user));
@@ -32,13 +35,12 @@ impl Device {
             }
             "/log/info" | "/log/warning" | "/log/error" | "/log/debug" => {
                 let level = menu.path.trim_start_matches("/log/");
-                self.log(&format!("script,{level}"), &text("message"));
+                self.log(&format!("script,{level}"), &given("message"));
                 Ok(Output::default())
             }
             "/ip/hotspot/active/login" => self.hotspot_login_command(&fields).map(|()| Output::default()),
-            // The router waits for its button, which nobody presses here: nothing changes.
             "/system/device-mode/update" => {
-                Err(Trap::failure("failure: device-mode update is not confirmed by the button or a power cycle"))
+                self.ask_for_mode(&given("mode"), &given("activation-timeout")).map(|()| Output::default())
             }
             "/tool/fetch" => {
                 self.may_fetch(session)?;
@@ -47,6 +49,33 @@ impl Device {
             "/import" => Err(Trap::failure("failure: this simulator runs it from the console only")),
             _ => Err(Trap::of(0, "no such command")),
         }
+    }
+
+    /// Notes the device-mode that is wanted; it comes with the button alone.
+    fn ask_for_mode(&mut self, mode: &str, timeout: &str) -> Result<(), Trap> {
+        let Ok(mode) = mode.parse() else {
+            return Err(Trap::failure("failure: this simulator changes the device-mode as a whole: name a mode"));
+        };
+        let seconds = text::seconds(timeout).and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(ACTIVATION);
+        if !(10..=86_400).contains(&seconds) {
+            return Err(Trap::of(1, "value of activation-timeout is out of range (00:00:10 .. 1d00:00:00)"));
+        }
+        let until = self.now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(self.now);
+        self.asked_mode = Some((mode, until));
+        self.log("system,info", "device-mode: press the button or cut the power to confirm the update");
+        Ok(())
+    }
+
+    /// Presses the button on the box: confirms a device-mode that is asked for, and restarts with it. Says whether there was
+    /// one to confirm.
+    pub fn press_button(&mut self) -> bool {
+        let Some((mode, until)) = self.asked_mode.take() else { return false };
+        if self.now > until {
+            return false;
+        }
+        self.config.mode = mode;
+        self.effects.push_back(Effect::Reboot);
+        true
     }
 
     /// Says whether somebody may fetch files.

@@ -1,6 +1,6 @@
 //! Rows, their ids and their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// What a row holds, by argument name.
@@ -70,7 +70,7 @@ impl Row {
 /// The rows of one menu in their order.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    rows: BTreeMap<RowId, Row>,
+    rows: HashMap<RowId, Row>,
     order: Vec<RowId>,
     /// Grows with every change, so that a listener knows when to look again.
     pub version: u64,

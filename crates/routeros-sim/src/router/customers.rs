@@ -1,6 +1,7 @@
 //! The customers behind the router: boxes that dial and dial again, phones on the hotspot, hosts with a fixed address.
 
 use crate::device::Limit;
+use crate::device::TRAFFIC;
 use crate::device::random::Random;
 use crate::device::{Device, Dial, Reach, RowId};
 use jiff::{SignedDuration, Timestamp};
@@ -194,8 +195,11 @@ impl Customers {
 impl Seat {
     fn tick(&mut self, device: &mut Device, now: Timestamp) {
         if let Customer::Static { address } = self.customer {
-            device.static_traffic(address, WISH, self.counted, now);
             self.address = Some(address);
+            if now.duration_since(self.counted) < TRAFFIC {
+                return;
+            }
+            device.static_traffic(address, WISH, self.counted, now);
             self.counted = now;
             return;
         }

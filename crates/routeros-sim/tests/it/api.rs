@@ -277,3 +277,13 @@ async fn device_mode_over_the_wire() {
     let trap = wire.ask(&["/system/scheduler/add", "=name=a", "=on-event=b"]).await;
     assert_eq!(trap[0], ["!trap", "=message=failure: not allowed by device-mode"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_link_takes_its_time() {
+    let mut wire = Wire::logged_in(config("CHR", "7.22.3")).await;
+    wire.shared.with(|router, _| router.faults.bytes_per_second = Some(20));
+    let before = tokio::time::Instant::now();
+    wire.ask(&["/system/identity/print", "=.proplist=name"]).await;
+    // 21 and 7 bytes of answer.
+    assert!(before.elapsed() >= Duration::from_secs(1), "{:?}", before.elapsed());
+}

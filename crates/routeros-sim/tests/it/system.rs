@@ -182,3 +182,21 @@ fn what_preflight_reads() {
     let mut chr = Lab::new();
     assert!(chr.single("/system/license").contains_key("system-id"));
 }
+
+#[test]
+fn a_device_mode_comes_with_the_button() {
+    let mut lab = Lab::in_mode(Mode::Home);
+    assert!(!lab.router.device_mut().press_button(), "nothing was asked for");
+    lab.ok(&["/system/device-mode/update", "mode=advanced"]);
+    lab.pass(2);
+    assert_eq!(lab.single("/system/device-mode")["mode"], "home");
+    lab.jump(400);
+    assert!(!lab.router.device_mut().press_button(), "too late");
+    lab.ok(&["/system/device-mode/update", "mode=advanced"]);
+    assert!(lab.router.device_mut().press_button());
+    lab.pass(1);
+    assert_eq!(lab.single("/system/device-mode")["mode"], "advanced");
+    assert_eq!(lab.router.boots(), 2);
+    let text = lab.refused(&["/system/device-mode/update", "mode=home", "activation-timeout=2s"]);
+    assert_eq!(text, "value of activation-timeout is out of range (00:00:10 .. 1d00:00:00)");
+}
