@@ -13,6 +13,7 @@ pub mod secrets;
 pub mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod vouchers;
 
 use app::App;
 use std::sync::Arc;
@@ -27,4 +28,5 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(customers::routes())
         .merge(ledger::routes())
         .merge(payments::routes())
+        .merge(vouchers::routes())
 }

@@ -1,10 +1,9 @@
 //! Customers over HTTP.
 
-use super::{CustomerChange, CustomerError, CustomerView, NewCustomer, store};
+use super::{CustomerChange, CustomerError, CustomerView, NewCustomer, PackageKind, store};
 use crate::app::App;
 use crate::http::{Body, Id, List, Page, Params, Problem, ProblemKind};
 use crate::operators::{Permission, TenantScope};
-use crate::packages::PackageKind;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -213,3 +213,173 @@ pub(super) fn pulled_forward(voided: Span, later: &[Span], now: Timestamp) -> Ve
     }
     moved
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use model::SeededEntropy;
+
+    fn new() -> NewCustomer {
+        NewCustomer {
+            login: "jane".to_owned(),
+            password: None,
+            full_name: String::new(),
+            phone: String::new(),
+            router: RouterId::from_uuid(uuid::Uuid::nil()),
+            package: PackageId::from_uuid(uuid::Uuid::nil()),
+            address: None,
+            mac: None,
+        }
+    }
+
+    fn judged(new: NewCustomer, kind: PackageKind) -> Result<Draft, Fault> {
+        draft(CustomerId::from_uuid(uuid::Uuid::nil()), new, kind, Currency::KES, Supernet::default())
+    }
+
+    #[test]
+    fn each_field_is_judged() {
+        let pppoe = |new| judged(new, PackageKind::Pppoe).map(|_| ()).map_err(|(field, _)| field);
+        assert_eq!(pppoe(new()), Ok(()));
+        assert_eq!(pppoe(NewCustomer { login: "jane doe".to_owned(), ..new() }), Err("login"));
+        assert_eq!(pppoe(NewCustomer { login: "x".repeat(65), ..new() }), Err("login"));
+        assert_eq!(pppoe(NewCustomer { password: Some("abc".to_owned().into()), ..new() }), Err("password"));
+        assert_eq!(pppoe(NewCustomer { password: Some("two words".to_owned().into()), ..new() }), Err("password"));
+        assert_eq!(pppoe(NewCustomer { full_name: "x".repeat(101), ..new() }), Err("full_name"));
+        assert_eq!(pppoe(NewCustomer { phone: "call me".to_owned(), ..new() }), Err("phone"));
+        assert_eq!(pppoe(NewCustomer { mac: Some("AA:BB:CC:DD:EE".to_owned()), ..new() }), Err("mac"));
+        assert_eq!(pppoe(NewCustomer { mac: Some("AA:BB:CC:DD:EE:GG".to_owned()), ..new() }), Err("mac"));
+    }
+
+    #[test]
+    fn an_address_is_needed_by_static_customers_and_never_the_tunnels() {
+        let with = |address: Option<&str>, kind| {
+            let address = address.map(|text| text.parse().expect("an address"));
+            judged(NewCustomer { address, ..new() }, kind).map(|draft| draft.address).map_err(|(field, _)| field)
+        };
+        assert_eq!(with(None, PackageKind::Static), Err("address"));
+        assert_eq!(with(None, PackageKind::Hotspot), Ok(None));
+        assert_eq!(with(Some("192.168.7.9"), PackageKind::Static), Ok(Some(Ipv4Addr::new(192, 168, 7, 9))));
+        assert_eq!(with(Some("10.10.200.7"), PackageKind::Static), Err("address"));
+        assert_eq!(with(Some("10.11.0.1"), PackageKind::Static), Ok(Some(Ipv4Addr::new(10, 11, 0, 1))));
+        assert_eq!(with(Some("127.0.0.1"), PackageKind::Pppoe), Err("address"));
+    }
+
+    #[test]
+    fn phone_numbers_and_devices_have_one_form() {
+        let kes = |text| phone(text, Currency::KES);
+        for text in ["0712345678", "0712 345 678", "+254712345678", "(+254) 712-345-678"] {
+            assert_eq!(kes(text).as_deref(), Ok("254712345678"), "{text}");
+        }
+        assert_eq!(kes("0110345678").as_deref(), Ok("254110345678"));
+        assert_eq!(kes("020345678").as_deref(), Ok("020345678"), "no mobile number");
+        assert_eq!(kes("").as_deref(), Ok(""));
+        assert!(kes("1234567890123456").is_err());
+        let usd = "USD".parse().expect("a currency");
+        assert_eq!(phone("0712345678", usd).as_deref(), Ok("0712345678"), "another country's form is not known");
+        assert_eq!(mac("aa-bb-cc-dd-ee-0f").as_deref(), Ok("AA:BB:CC:DD:EE:0F"));
+    }
+
+    #[test]
+    fn nothing_leads_back_from_the_end() {
+        use CustomerStatus::{Active, Suspended, Terminated};
+        assert_eq!(next_status(Active, Wish::Suspend), Some(Suspended));
+        assert_eq!(next_status(Suspended, Wish::Resume), Some(Active));
+        assert_eq!(next_status(Suspended, Wish::Terminate), Some(Terminated));
+        assert_eq!((next_status(Terminated, Wish::Resume), next_status(Terminated, Wish::Suspend)), (None, None));
+    }
+
+    #[test]
+    fn readable_text_uses_every_character_and_no_other() {
+        let text = readable(10_000, &SeededEntropy::new(9));
+        assert_eq!(text.len(), 10_000);
+        for byte in READABLE {
+            let count = text.bytes().filter(|drawn| drawn == byte).count();
+            // 323 are expected with a deviation of 18; five deviations to each side.
+            assert!((233..413).contains(&count), "{}: {count}", char::from(*byte));
+        }
+        assert!(!text.contains(['0', 'o', '1', 'i', 'l']) && text.bytes().all(|byte| READABLE.contains(&byte)));
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).expect("within the calendar")
+    }
+
+    fn span(start: i64, end: i64, since: i64) -> Span {
+        Span { starts_at: at(start), ends_at: at(end), unbroken_since: at(since) }
+    }
+
+    #[test]
+    fn an_early_renewal_extends_and_a_late_one_begins_anew() {
+        assert_eq!(begin(None, at(5)), (at(5), at(5)));
+        assert_eq!(begin(Some(span(0, 10, 0)), at(5)), (at(10), at(0)));
+        assert_eq!(begin(Some(span(0, 10, 0)), at(10)), (at(10), at(0)), "at the very end there is no gap");
+        assert_eq!(begin(Some(span(0, 10, 0)), at(11)), (at(11), at(11)));
+    }
+
+    #[test]
+    fn what_follows_a_voided_one_moves_forward() {
+        let later = [span(20, 30, 0), span(30, 45, 0)];
+        // Half used: five seconds are left of it, and the use tears a hole.
+        assert_eq!(pulled_forward(span(10, 20, 0), &later, at(15)), [span(15, 25, 15), span(25, 40, 15)]);
+        // Not begun: the chain before it goes on.
+        assert_eq!(pulled_forward(span(10, 20, 0), &later, at(5)), [span(10, 20, 0), span(20, 35, 0)]);
+        // Used up: nothing moves, and what came after it stands alone.
+        assert_eq!(pulled_forward(span(10, 20, 0), &later, at(25)), [span(20, 30, 20), span(30, 45, 20)]);
+        // What lies behind a gap stays.
+        assert_eq!(pulled_forward(span(0, 10, 0), &[span(20, 30, 20)], at(5)), [span(20, 30, 20)]);
+    }
+
+    /// Draws below `n`; the tiny lean to small numbers does not matter here.
+    fn below(n: u64, entropy: &SeededEntropy) -> i64 {
+        let mut bytes = [0; 8];
+        entropy.fill(&mut bytes);
+        i64::try_from(u64::from_le_bytes(bytes) % n).expect("small")
+    }
+
+    fn left(spans: &[Span], now: Timestamp) -> SignedDuration {
+        spans.iter().filter(|span| span.ends_at > now).map(|span| span.ends_at.duration_since(span.starts_at.max(now))).sum()
+    }
+
+    /// However purchases, reversals and time are mixed: nobody loses or wins a second, nothing overlaps, what is still to come follows
+    /// from now on without a gap, and every chain knows its own beginning.
+    #[test]
+    fn no_order_of_purchases_and_reversals_loses_a_second() {
+        for seed in 0..500 {
+            let entropy = SeededEntropy::new(seed);
+            let (mut now, mut spans) = (at(1_000), Vec::<Span>::new());
+            for _ in 0..40 {
+                let before = left(&spans, now);
+                match below(3, &entropy) {
+                    0 => now += SignedDuration::from_secs(below(60, &entropy)),
+                    1 => {
+                        let length = SignedDuration::from_secs(1 + below(50, &entropy));
+                        let (starts_at, unbroken_since) = begin(spans.last().copied(), now);
+                        spans.push(Span { starts_at, ends_at: starts_at + length, unbroken_since });
+                        assert_eq!(left(&spans, now), before + length, "seed {seed}");
+                    }
+                    _ if spans.is_empty() => {}
+                    _ => {
+                        let index = usize::try_from(below(spans.len() as u64, &entropy)).expect("small");
+                        let voided = spans.remove(index);
+                        let moved = pulled_forward(voided, &spans[index..], now);
+                        let lengths =
+                            |spans: &[Span]| spans.iter().map(|s| s.ends_at.duration_since(s.starts_at)).collect::<Vec<_>>();
+                        assert_eq!(lengths(&moved), lengths(&spans[index..]), "seed {seed}");
+                        spans.splice(index.., moved);
+                        assert_eq!(left(&spans, now), before - left(&[voided], now), "seed {seed}");
+                    }
+                }
+                let mut since = None;
+                for (index, span) in spans.iter().enumerate() {
+                    let earlier = index.checked_sub(1).map(|index| spans[index].ends_at);
+                    assert!(earlier.is_none_or(|end| end <= span.starts_at), "seed {seed}: overlap");
+                    let chain = since.filter(|_| earlier == Some(span.starts_at)).unwrap_or(span.starts_at);
+                    assert_eq!(span.unbroken_since, chain, "seed {seed}");
+                    since = Some(chain);
+                    assert!(span.starts_at <= now || earlier == Some(span.starts_at), "seed {seed}: a gap to come");
+                }
+            }
+        }
+    }
+}

@@ -122,6 +122,32 @@ pub struct Reversed {
     pub generation: i64,
 }
 
+/// A payment, and how long it took to reach the router and to bring the customer online.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PaymentDetails {
+    /// The payment.
+    #[serde(flatten)]
+    pub payment: PaymentView,
+    /// When the paid time begins.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub starts_at: Option<Timestamp>,
+    /// When the paid time ends.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ends_at: Option<Timestamp>,
+    /// The router's desired generation that carries it.
+    pub generation: Option<i64>,
+    /// When the router was seen to hold it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub applied_at: Option<Timestamp>,
+    /// Milliseconds from the request's arrival until then.
+    pub applied_ms: Option<u64>,
+    /// When the router was seen to list the session.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub online_at: Option<Timestamp>,
+    /// Milliseconds from the request's arrival until then.
+    pub online_ms: Option<u64>,
+}
+
 /// Takes cash from a customer. `received_at` is when the request arrived.
 ///
 /// # Errors
@@ -219,4 +245,25 @@ pub async fn reverse(
     let generation = customers::void(tx, &customer, id, now).await?;
     tx.audit(now, "payment.reverse", &id.to_string(), serde_json::json!({ "customer": customer.id, "reason": reason })).await?;
     Ok(Reversed { payment: id, generation })
+}
+
+/// Reads a payment with what became of it.
+///
+/// # Errors
+/// When there is no such payment.
+pub async fn details(tx: &mut TenantTx, id: PaymentId) -> Result<PaymentDetails, PaymentError> {
+    let payment = store::get(tx, id).await?.ok_or(PaymentError::NotFound)?;
+    let timeline = customers::timeline(tx, id).await?;
+    let (applied_at, online_at) = (timeline.and_then(|line| line.applied_at), timeline.and_then(|line| line.online_at));
+    let millis = |at: Option<Timestamp>| at.map(|at| rules::millis_since(payment.received_at, at));
+    Ok(PaymentDetails {
+        starts_at: timeline.map(|line| line.starts_at),
+        ends_at: timeline.map(|line| line.ends_at),
+        generation: timeline.map(|line| line.generation),
+        applied_at,
+        applied_ms: millis(applied_at),
+        online_at,
+        online_ms: millis(online_at),
+        payment,
+    })
 }

@@ -1,8 +1,7 @@
 //! Payments over HTTP.
 
-use super::{NewCash, PaymentError, PaymentView, Reversed, Taken, rules, store};
+use super::{NewCash, PaymentDetails, PaymentError, PaymentView, Reversed, Taken, store};
 use crate::app::App;
-use crate::customers;
 use crate::http::idempotency::{Claim, IdempotencyKey, claim, finish};
 use crate::http::{Body, Id, List, Page, Params, Problem, ProblemKind};
 use crate::operators::{Permission, TenantScope};
@@ -10,7 +9,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use jiff::Timestamp;
 use model::{CustomerId, PaymentId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -80,49 +78,11 @@ async fn list(
     Ok(Json(page.list(store::list(&mut tx, filter.customer, &page).await?)))
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct PaymentDetails {
-    /// The payment.
-    #[serde(flatten)]
-    payment: PaymentView,
-    /// When the paid time begins.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    starts_at: Option<Timestamp>,
-    /// When the paid time ends.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    ends_at: Option<Timestamp>,
-    /// The router's desired generation that carries it.
-    generation: Option<i64>,
-    /// When the router was seen to hold it.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    applied_at: Option<Timestamp>,
-    /// Milliseconds from the request's arrival until then.
-    applied_ms: Option<u64>,
-    /// When the router was seen to list the session.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    online_at: Option<Timestamp>,
-    /// Milliseconds from the request's arrival until then.
-    online_ms: Option<u64>,
-}
-
 /// Shows a payment and how long it took to reach the router and to bring the customer online.
 #[utoipa::path(get, path = "/payments/{id}", tag = "payments", params(("id" = PaymentId, Path)), responses((status = 200, body = PaymentDetails)))]
 async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<PaymentId>) -> Result<Json<PaymentDetails>, Problem> {
     let mut tx = scope.read(&app, Permission::PaymentsRead).await?;
-    let payment = store::get(&mut tx, id).await?.ok_or(PaymentError::NotFound)?;
-    let timeline = customers::timeline(&mut tx, id).await?;
-    let (applied_at, online_at) = (timeline.and_then(|line| line.applied_at), timeline.and_then(|line| line.online_at));
-    let millis = |at: Option<Timestamp>| at.map(|at| rules::millis_since(payment.received_at, at));
-    Ok(Json(PaymentDetails {
-        starts_at: timeline.map(|line| line.starts_at),
-        ends_at: timeline.map(|line| line.ends_at),
-        generation: timeline.map(|line| line.generation),
-        applied_at,
-        applied_ms: millis(applied_at),
-        online_at,
-        online_ms: millis(online_at),
-        payment,
-    }))
+    Ok(Json(super::details(&mut tx, id).await?))
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

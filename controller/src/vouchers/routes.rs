@@ -1,0 +1,117 @@
+//! Vouchers over HTTP.
+
+use super::{BatchView, NewBatch, Permission, Redeemed, Redemption, TenantScope, VoucherError, VoucherState, store};
+use crate::app::App;
+use crate::http::idempotency::{Claim, IdempotencyKey, claim, finish};
+use crate::http::{Body, Id, List, Page, Problem, ProblemKind};
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use model::VoucherBatchId;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// 10,000 given codes of 64 characters each, and what stands around them.
+const BATCH_MAX_BYTES: usize = 1 << 20;
+
+impl From<VoucherError> for Problem {
+    fn from(error: VoucherError) -> Self {
+        match error {
+            VoucherError::Field { field, message } => Self::field(field, message),
+            VoucherError::CodesTaken(_) => Self::new(ProblemKind::Exists, error.to_string()),
+            VoucherError::NotFound => Self::not_found("voucher batch"),
+            VoucherError::NoRouter => Self::not_found("router"),
+            VoucherError::Code => Self::new(ProblemKind::NotFound, error.to_string()),
+            VoucherError::Package(error) => error.into(),
+            VoucherError::Customer(error) => error.into(),
+            VoucherError::Payment(error) => error.into(),
+            VoucherError::Operator(error) => error.into(),
+            VoucherError::Vault(error) => error.into(),
+            VoucherError::Db(error) => error.into(),
+        }
+    }
+}
+
+/// Returns the routes of vouchers.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    let batches = OpenApiRouter::new().routes(routes!(list, create)).layer(DefaultBodyLimit::max(BATCH_MAX_BYTES));
+    batches.merge(OpenApiRouter::new().routes(routes!(reprint)).routes(routes!(redeem)))
+}
+
+/// Lists the batches of vouchers.
+#[utoipa::path(get, path = "/voucher-batches", tag = "vouchers", params(Page), responses((status = 200, body = List<BatchView>)))]
+async fn list(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<BatchView>>, Problem> {
+    let mut tx = scope.read(&app, Permission::VouchersWrite).await?;
+    Ok(Json(page.list(store::list(&mut tx, &page).await?)))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CreatedBatch {
+    /// The batch.
+    id: VoucherBatchId,
+    /// Its codes.
+    codes: Vec<String>,
+}
+
+/// Makes vouchers, or takes over codes that are printed already.
+#[utoipa::path(post, path = "/voucher-batches", tag = "vouchers", request_body = NewBatch, responses((status = 201, body = CreatedBatch)))]
+async fn create(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Body(request): Body<NewBatch>,
+) -> Result<(StatusCode, Json<CreatedBatch>), Problem> {
+    let made = super::create(&app, &scope, request).await?;
+    let codes = made.codes.iter().map(|code| code.expose().clone()).collect();
+    Ok((StatusCode::CREATED, Json(CreatedBatch { id: made.id, codes })))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Code {
+    /// The code.
+    code: String,
+    /// Where it stands.
+    state: VoucherState,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Codes {
+    /// All codes of the batch.
+    items: Vec<Code>,
+}
+
+/// Shows a batch's codes, to print them again; the audit log says who did.
+#[utoipa::path(get, path = "/voucher-batches/{id}/codes", tag = "vouchers", params(("id" = VoucherBatchId, Path)),
+    responses((status = 200, body = Codes)))]
+async fn reprint(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<VoucherBatchId>) -> Result<Json<Codes>, Problem> {
+    let codes = super::reprint(&app, &scope, id).await?;
+    let items = codes.iter().map(|printed| Code { code: printed.code.expose().clone(), state: printed.state }).collect();
+    Ok(Json(Codes { items }))
+}
+
+/// Uses a voucher's code up and puts the time on; sent again with the same key, it is done once.
+#[utoipa::path(post, path = "/vouchers/redeem", tag = "vouchers", params(("Idempotency-Key" = String, Header)), request_body = Redemption,
+    responses((status = 201, body = Redeemed)))]
+async fn redeem(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    key: IdempotencyKey,
+    Body(request): Body<Redemption>,
+) -> Result<Response, Problem> {
+    let received_at = app.clock.now();
+    let mut tx = scope.write(&app, Permission::PaymentsTake).await?;
+    // The fingerprint stands for the code: what is kept of the request must not let anybody try codes out.
+    let fingerprint = super::fingerprint(&app, &mut tx, &request.code).await?;
+    let same = (fingerprint, request.router, request.customer, &request.mac);
+    let id = match claim(&app, &mut tx, &key, "voucher.redeem", &same, received_at).await? {
+        Claim::Fresh(id) => id,
+        Claim::Done(answer) => return Ok(*answer),
+    };
+    let redeemed = super::redeem(&app, &mut tx, request, received_at).await?;
+    finish(&mut tx, id, StatusCode::CREATED, &redeemed).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(redeemed)).into_response())
+}
