@@ -7,13 +7,12 @@ CREATE TABLE router (
     serial       text CHECK (length(serial) <= 64),
     board        text CHECK (length(board) <= 64),
     version      text CHECK (length(version) <= 64),
-    -- What preflight read last, as crate reconcile describes it.
-    facts        jsonb,
     api_user     text CHECK (length(api_user) <= 64),
     api_password bytea,
     -- A password that was sent to the router and not yet seen to work; either of the two logs in.
     api_password_next bytea,
-    -- The services that the operator chose for it, as crate reconcile describes them.
+    -- The services that the operator is choosing, and those that were approved after looking at the plan. Only the latter are applied.
+    services_chosen jsonb NOT NULL DEFAULT '[]',
     services     jsonb NOT NULL DEFAULT '[]',
     created_at   timestamptz NOT NULL,
     removed_at   timestamptz,
@@ -71,6 +70,6 @@ CREATE TABLE change_set (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, router_id) REFERENCES router (tenant_id, id)
 );
-CREATE INDEX change_set_newest ON change_set (tenant_id, router_id, started_at DESC);
+CREATE INDEX change_set_newest ON change_set (tenant_id, router_id, id DESC);
 SELECT internal.protect_tenant_table('change_set');
 GRANT SELECT, INSERT ON change_set TO mastwire_app;

@@ -1,7 +1,9 @@
 //! Everything that is built once and passed down. There are no globals.
 
 use crate::config::Config;
+use crate::provisioning::Provisioner;
 use crate::secrets::Vault;
+use crate::tunnels::Tunnels;
 use db::Db;
 use model::{Clock, Entropy};
 use std::sync::Arc;
@@ -17,14 +19,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The hub.
+    pub tunnels: Tunnels,
+    /// The one writer to routers.
+    pub provisioner: Provisioner,
     /// What the operator of the machine set.
     pub config: Config,
-}
-
-impl App {
-    /// Returns the page on which the holder of a setup token sets a password. The token stands in the fragment, which is not sent.
-    #[must_use]
-    pub fn setup_url(&self, token: &str) -> String {
-        format!("{}/setup#{token}", self.config.public_url)
-    }
 }

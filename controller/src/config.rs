@@ -59,13 +59,24 @@ pub struct Config {
     pub database_url: Option<String>,
 }
 
+impl Config {
+    /// Returns the page on which the holder of a setup token sets a password. The token stands in the fragment, which is not sent.
+    #[must_use]
+    pub fn setup_url(&self, token: &str) -> String {
+        format!("{}/setup#{token}", self.public_url)
+    }
+}
+
 /// Everything that is wrong with the settings, at once.
 #[derive(Debug, thiserror::Error)]
 #[error("the settings are not usable:\n  {}", .0.join("\n  "))]
 pub struct ConfigError(pub Vec<String>);
 
+/// Puts one value into the settings.
+type Setter = fn(&mut Settings, String);
+
 /// The environment's name for each setting.
-const ENVIRONMENT: &[(&str, fn(&mut Settings, String))] = &[
+const ENVIRONMENT: &[(&str, Setter)] = &[
     ("MASTWIRE_HTTP", |settings, value| settings.http = Some(value)),
     ("MASTWIRE_TLS_CERTIFICATE", |settings, value| settings.tls_certificate = Some(value.into())),
     ("MASTWIRE_TLS_KEY", |settings, value| settings.tls_key = Some(value.into())),

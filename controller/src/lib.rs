@@ -2,18 +2,25 @@
 //! (`store.rs`) and HTTP (`routes.rs`). `app` is built once and passed down; `http` only assembles.
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod customers;
+pub mod enrolment;
 pub mod http;
 pub mod ledger;
 pub mod operators;
 pub mod packages;
 pub mod payments;
+pub mod provisioning;
+pub mod routers;
 pub mod secrets;
+pub mod serve;
 pub mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tunnels;
 pub mod vouchers;
+pub mod workers;
 
 use app::App;
 use std::sync::Arc;
@@ -26,6 +33,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tenants::routes())
         .merge(packages::routes())
         .merge(customers::routes())
+        .merge(routers::routes())
+        .merge(enrolment::routes())
+        .merge(provisioning::routes())
         .merge(ledger::routes())
         .merge(payments::routes())
         .merge(vouchers::routes())

@@ -3,20 +3,55 @@
 use crate::app::App;
 use crate::config::Settings;
 use crate::operators::{self, Role};
+use crate::provisioning::Provisioner;
 use crate::secrets::{MasterKey, Vault};
+use crate::serve::SystemClock;
 use crate::tenants::{self, NewTenant};
+use crate::tunnels::Tunnels;
+use crate::workers;
 use axum::Router as AxumRouter;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use db::{PlatformActor, TestDb};
-use jiff::Timestamp;
-use model::{Clock, Currency, Entropy, ManualClock, Secret, SeededEntropy, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use model::{Clock, Currency, Entropy, Secret, SeededEntropy, TenantId};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
+use tunnel::HubEvent;
 
 /// Answers larger than this are a fault.
 const ANSWER_MAX: usize = 8 << 20;
+
+/// A clock that a test moves: one that stands still otherwise, or one that runs beside the system's.
+#[derive(Debug)]
+pub struct TestClock {
+    stands_at: Option<Timestamp>,
+    moved: Mutex<SignedDuration>,
+}
+
+impl TestClock {
+    fn new(stands_at: Option<Timestamp>) -> Self {
+        Self { stands_at, moved: Mutex::new(SignedDuration::ZERO) }
+    }
+
+    /// Moves forward, or back with a negative span.
+    ///
+    /// # Panics
+    /// When a test left the calendar.
+    pub fn advance(&self, by: SignedDuration) {
+        *self.moved.lock().expect("no test panics while it moves the clock") += by;
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let base = self.stands_at.unwrap_or_else(|| SystemClock.now());
+        base + *self.moved.lock().expect("no test panics while it moves the clock")
+    }
+}
 
 /// A controller for a test.
 #[derive(Debug)]
@@ -24,10 +59,11 @@ pub struct TestApp {
     /// Its parts.
     pub app: Arc<App>,
     /// Its clock.
-    pub clock: Arc<ManualClock>,
+    pub clock: Arc<TestClock>,
     /// Its database, for looking past all doors.
     pub db: TestDb,
     service: AxumRouter,
+    workers: Option<JoinSet<()>>,
     /// Holds the master key and goes away with the test.
     _folder: tempfile::TempDir,
 }
@@ -73,22 +109,63 @@ impl Answer {
 }
 
 impl TestApp {
-    /// Makes one with an empty database; the clock stands at 2026-01-15 09:00 UTC.
+    /// Makes one with an empty database and nothing in the background; the clock stands at 2026-01-15 09:00 UTC.
     ///
     /// # Panics
     /// When PostgreSQL is missing.
     pub async fn new() -> Self {
-        let db = TestDb::new().await;
         let start: Timestamp = "2026-01-15T09:00:00Z".parse().expect("a time");
-        let clock = Arc::new(ManualClock::at(start));
+        Self::build(Some(start)).await.0
+    }
+
+    /// Makes one whose workers run (hub events, outbox and sweeps), on a clock that goes with the system's.
+    ///
+    /// # Panics
+    /// When PostgreSQL is missing.
+    pub async fn running() -> Self {
+        let (mut test, events) = Self::build(None).await;
+        test.workers = Some(workers::start(&test.app, events));
+        test
+    }
+
+    async fn build(stands_at: Option<Timestamp>) -> (Self, mpsc::Receiver<HubEvent>) {
+        // Silent unless RUST_LOG asks for more: what a test has to know, it asserts.
+        telemetry::init(telemetry::Format::Text, "off");
+        let db = TestDb::new().await;
+        let clock = Arc::new(TestClock::new(stands_at));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(42));
         let folder = tempfile::tempdir().expect("a folder");
         let (master, _) = MasterKey::load_or_create(&folder.path().join("master.key"), &*entropy).expect("a key");
-        let config = Settings::default().check(folder.path().to_owned(), "192.0.2.1").expect("defaults are good");
-        let shared: Arc<dyn Clock> = clock.clone();
-        let app = Arc::new(App { db: db.db(), vault: Vault::new(master, entropy.clone()), clock: shared, entropy, config });
+        let settings =
+            Settings { hub: Some("127.0.0.1:0".to_owned()), endpoint: Some("127.0.0.1:1".to_owned()), ..Settings::default() };
+        let mut config = settings.check(folder.path().to_owned(), "127.0.0.1").expect("these settings are good");
+        let vault = Vault::new(master, entropy.clone());
+        let (tunnels, events) =
+            Tunnels::start(&db.db(), &vault, &*clock, &*entropy, &config).await.expect("a hub on a free port");
+        config.endpoint_port = tunnels.address().port();
+        let app = Arc::new(App {
+            db: db.db(),
+            vault,
+            clock: clock.clone(),
+            entropy,
+            tunnels,
+            provisioner: Provisioner::default(),
+            config,
+        });
         let service = crate::http::service(app.clone());
-        Self { app, clock, db, service, _folder: folder }
+        (Self { app, clock, db, service, workers: None, _folder: folder }, events)
+    }
+
+    /// Ends what runs in the background.
+    pub async fn stop(&mut self) {
+        if let Some(mut workers) = self.workers.take() {
+            workers.shutdown().await;
+        }
+    }
+
+    /// Returns the HTTP service, to listen with.
+    pub fn service(&self) -> AxumRouter {
+        self.service.clone()
     }
 
     /// Makes a tenant and logs its admin in.
@@ -124,7 +201,7 @@ impl TestApp {
     /// # Panics
     /// When that fails.
     pub async fn platform(&self) -> String {
-        let setup = operators::recover(&self.app, "admin", true).await.expect("made");
+        let setup = operators::recover(&self.app.db, &*self.app.entropy, self.clock.now(), "admin", true).await.expect("made");
         self.log_in("admin", &setup).await
     }
 

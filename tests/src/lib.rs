@@ -1,1 +1,3 @@
-//! system tests
+//! System tests: the controller in one process with virtual routers that dial its hub over real UDP sockets on loopback.
+
+pub mod world;

@@ -1,7 +1,7 @@
 //! MikroTik boxes: how they join, what they offer, and how they are doing.
 
 use super::client::{Answer, Call, Client, Noun, PageArgs, items};
-use super::table::{fields, numbers, one_line, several_lines, table, words};
+use super::table::{fields, numbers, one_line, several_lines, table, typed, words};
 use super::units::{span, text, time};
 use clap::{ArgGroup, Args, Subcommand};
 use ipnetwork::Ipv4Network;
@@ -162,7 +162,7 @@ impl Routers {
                 client
                     .done(
                         call,
-                        &format!("`{}` is confirmed; next: mastwire-controller router preflight {}", which.router, which.router),
+                        &format!("`{}` is confirmed; next: mastwire-controller router preflight {}", which.router, typed(&which.router)),
                     )
                     .await
             }
@@ -231,7 +231,7 @@ impl Texts {
                 one_line(&text(value, "id")),
                 one_line(&text(value, "address")),
                 time(value, "expires_at"),
-                one_line(name),
+                typed(name),
             )
         })
     }
@@ -251,7 +251,7 @@ impl Services {
         let services: Vec<Value> = pppoe.into_iter().chain(hotspot).collect();
         let call = Call::put(["routers", &id, "services"]).json(&json!({ "services": services }));
         client
-            .done(call, &format!("chosen; look at what would change: mastwire-controller router plan {}", self.which.router))
+            .done(call, &format!("chosen; look at what would change: mastwire-controller router plan {}", typed(&self.which.router)))
             .await
     }
 }

@@ -71,6 +71,12 @@ pub(super) fn one_line(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
+/// Writes a name as a shell takes it.
+pub(super) fn typed(name: &str) -> String {
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte));
+    if plain { name.to_owned() } else { format!("'{}'", one_line(name).replace('\'', r"'\''")) }
+}
+
 /// Makes a text of several lines fit for a terminal.
 pub(super) fn several_lines(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
@@ -112,6 +118,12 @@ mod tests {
             address  10.10.1.1
         "#]]
         .assert_eq(&fields(&[("name", "mast-one".into()), ("serial", String::new()), ("address", "10.10.1.1".into())]));
+    }
+
+    #[test]
+    fn names_can_be_typed() {
+        assert_eq!(typed("mast-1"), "mast-1");
+        assert_eq!(typed("the mast; it's"), r"'the mast; it'\''s'");
     }
 
     #[test]

@@ -89,3 +89,16 @@ pub async fn mark_applied(tx: &mut TenantTx, router: RouterId, generation: i64, 
 pub async fn mark_online(tx: &mut TenantTx, customer: CustomerId, at: Timestamp) -> Result<bool, DbError> {
     store::mark_online(tx, customer, at).await
 }
+
+/// Lists up to 500 customers of a router, with their logins, who were served something after `since` and were not seen online with it yet.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn awaiting_online(
+    tx: &mut TenantTx,
+    router: RouterId,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<(CustomerId, String)>, DbError> {
+    store::awaiting_online(tx, router, since, now).await
+}

@@ -8,7 +8,7 @@ mod routes;
 mod rules;
 mod store;
 
-pub use entitlements::{Granted, grant, mark_applied, mark_online, void};
+pub use entitlements::{Granted, awaiting_online, grant, mark_applied, mark_online, void};
 pub use routes::routes;
 pub use rules::readable;
 pub use store::{Customer, CustomerView, Timeline, lock, timeline};

@@ -473,6 +473,25 @@ pub(super) async fn mark_online(tx: &mut TenantTx, customer: CustomerId, at: Tim
     Ok(done.rows_affected() == 1)
 }
 
+pub(super) async fn awaiting_online(
+    tx: &mut TenantTx,
+    router: RouterId,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<(CustomerId, String)>, DbError> {
+    Ok(sqlx::query_as(
+        "SELECT DISTINCT c.id, c.login FROM entitlement e JOIN customer c ON c.tenant_id = e.tenant_id AND c.id = e.customer_id
+          WHERE e.tenant_id = $1 AND e.router_id = $2 AND e.voided_at IS NULL AND e.online_at IS NULL AND e.applied_at > $3 AND e.ends_at > $4
+          LIMIT 500",
+    )
+    .bind(tx.tenant())
+    .bind(router)
+    .bind(since.to_sqlx())
+    .bind(now.to_sqlx())
+    .fetch_all(tx.conn())
+    .await?)
+}
+
 /// What became of a payment's entitlement.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeline {

@@ -106,3 +106,24 @@ pub async fn finish<T: Serialize>(tx: &mut TenantTx, id: IdempotencyId, status: 
         .map_err(DbError::from)?;
     Ok(())
 }
+
+/// How long a key is kept.
+const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+
+/// Forgets the keys of all tenants that are older than 30 days.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget_old(app: &App) -> Result<(), DbError> {
+    let oldest = app.clock.now() - KEPT;
+    for door in app.db.locator().tenants("idempotency").await? {
+        let mut tx = app.db.tenant(&door).await?;
+        sqlx::query("DELETE FROM idempotency_key WHERE tenant_id = $1 AND created_at < $2")
+            .bind(tx.tenant())
+            .bind(oldest.to_sqlx())
+            .execute(tx.conn())
+            .await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}

@@ -6,6 +6,7 @@ mod page;
 mod problem;
 mod server;
 
+pub use crate::operators::{Actor, Permission, TenantScope};
 pub use extract::{Body, Id, Params};
 pub use page::{List, Page, PageItem};
 pub use problem::{FieldError, Problem, ProblemKind};

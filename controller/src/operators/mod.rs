@@ -14,9 +14,9 @@ pub use rules::{Permission, Role, login_fault, password_fault};
 pub use store::{OperatorView, TokenView};
 
 use crate::app::App;
-use db::{ActorLabel, DbError, LoginMembership, PlatformActor, TenantDoor, TenantTx};
+use db::{ActorLabel, Db, DbError, LoginMembership, PlatformActor, TenantDoor, TenantTx};
 use jiff::{SignedDuration, Timestamp};
-use model::{ApiTokenId, LoginSessionId, OperatorId, Secret, TenantId};
+use model::{ApiTokenId, Entropy, LoginSessionId, OperatorId, Secret, TenantId};
 use tokens::TokenKind;
 
 /// How long a login lasts.
@@ -261,10 +261,14 @@ pub async fn set_password(app: &App, setup_token: &str, password: Secret<String>
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn new_setup_token(app: &App, tx: &mut db::PlatformTx, operator: OperatorId) -> Result<Secret<String>, OperatorError> {
-    let now = app.clock.now();
-    let token = tokens::generate(TokenKind::Setup, &*app.entropy);
-    let id = LoginSessionId::generate(now, &*app.entropy);
+async fn new_setup_token(
+    tx: &mut db::PlatformTx,
+    operator: OperatorId,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<Secret<String>, OperatorError> {
+    let token = tokens::generate(TokenKind::Setup, entropy);
+    let id = LoginSessionId::generate(now, entropy);
     store::insert_session(tx, id, operator, None, "setup", &token.hash, now, now + SETUP_LIFE).await?;
     Ok(token.text)
 }
@@ -277,26 +281,31 @@ pub async fn first_operator(app: &App) -> Result<Option<Secret<String>>, Operato
     if app.db.locator().has_platform_operator().await? {
         return Ok(None);
     }
-    recover(app, "admin", true).await.map(Some)
+    recover(&app.db, &*app.entropy, app.clock.now(), "admin", true).await.map(Some)
 }
 
 /// Makes a one-time link for an operator, for who has a shell on the machine. `create` makes a missing platform operator.
 ///
 /// # Errors
 /// When there is no such operator.
-pub async fn recover(app: &App, login: &str, create: bool) -> Result<Secret<String>, OperatorError> {
-    let now = app.clock.now();
-    let mut tx = app.db.platform(&PlatformActor::system("machine"), "a one-time link was asked for on the machine", now).await?;
+pub async fn recover(
+    db: &Db,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+    login: &str,
+    create: bool,
+) -> Result<Secret<String>, OperatorError> {
+    let mut tx = db.platform(&PlatformActor::system("machine"), "a one-time link was asked for on the machine", now).await?;
     let operator = match store::find_operator(&mut tx, login).await? {
         Some(id) => id,
         None if create => {
-            let id = OperatorId::generate(now, &*app.entropy);
+            let id = OperatorId::generate(now, entropy);
             store::insert_operator(&mut tx, id, login, "Platform operator", true, now).await?;
             id
         }
         None => return Err(OperatorError::NotFound("operator")),
     };
-    let token = new_setup_token(app, &mut tx, operator).await?;
+    let token = new_setup_token(&mut tx, operator, entropy, now).await?;
     tx.commit().await?;
     Ok(token)
 }
@@ -326,7 +335,7 @@ pub async fn add_member(
         None => {
             let id = OperatorId::generate(now, &*app.entropy);
             store::insert_operator(tx, id, login, display_name, false, now).await?;
-            (id, Some(new_setup_token(app, tx, id).await?))
+            (id, Some(new_setup_token(tx, id, &*app.entropy, now).await?))
         }
     };
     store::insert_membership(tx, tenant, id, role, now).await?;

@@ -2,8 +2,7 @@
 
 use super::{NewTenant, TenantError, TenantView, store};
 use crate::app::App;
-use crate::http::{Body, Id, List, Page, Problem, ProblemKind};
-use crate::operators::Actor;
+use crate::http::{Actor, Body, Id, List, Page, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,7 +28,7 @@ impl From<TenantError> for Problem {
 
 /// Returns the routes of tenants.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(suspend)).routes(routes!(activate))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(suspend)).routes(routes!(activate)).routes(routes!(own))
 }
 
 fn platform(actor: Actor) -> Result<PlatformActor, Problem> {
@@ -90,7 +89,7 @@ async fn create(
     };
     let (id, setup) = super::create(&app, &actor, new).await?;
     let setup_token = setup.map(|token| token.expose().clone());
-    let setup_url = setup_token.as_ref().map(|token| app.setup_url(token));
+    let setup_url = setup_token.as_ref().map(|token| app.config.setup_url(token));
     Ok((StatusCode::CREATED, Json(CreatedTenant { id, setup_token, setup_url })))
 }
 
@@ -106,4 +105,12 @@ async fn suspend(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<TenantId>
 async fn activate(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<TenantId>) -> Result<StatusCode, Problem> {
     super::set_status(&app, &platform(actor)?, id, true).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Shows the caller's own tenant: its name, currency and time zone.
+#[utoipa::path(get, path = "/tenant", tag = "operators", responses((status = 200, body = TenantView)))]
+async fn own(State(app): State<Arc<App>>, scope: TenantScope) -> Result<Json<TenantView>, Problem> {
+    // Whoever may look at prices may know their currency.
+    let mut tx = scope.read(&app, Permission::PackagesRead).await?;
+    Ok(Json(super::current(&mut tx).await?))
 }

@@ -1,0 +1,69 @@
+//! Carries out a change set: no decisions, stop at the first surprise.
+
+use reconcile::{Action, Change, ChangeSet};
+use routeros::Command;
+use routeros::catalogue::ip_firewall_filter::PLACE_BEFORE;
+use routeros::client::{CallError, Client};
+use routeros::errors::TrapKind;
+
+/// Commands in flight: enough to hide the round trip, few enough for a small board (16 of 20 sessions' worth of work).
+const IN_FLIGHT: usize = 16;
+
+/// A change that was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("`{what}` failed")]
+pub struct ApplyError {
+    /// The change, without secrets.
+    pub what: String,
+    #[source]
+    source: CallError,
+}
+
+/// Writes the changes stage by stage, then ends the sessions that have to end; returns the number of writes sent.
+///
+/// # Errors
+/// At the first change that the router refuses or does not answer. What was written before it stays; the next look finds it.
+///
+/// # Cancel safety
+/// Not cancel safe in that some of the changes may have been made; the next look finds them.
+pub async fn apply(client: &Client, set: &ChangeSet) -> Result<usize, ApplyError> {
+    for stage in set.changes.chunk_by(|a, b| a.stage == b.stage) {
+        let commands: Vec<Command> = stage.iter().map(command).collect();
+        for (change, result) in stage.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
+            result.map_err(|source| ApplyError { what: change.to_string(), source })?;
+        }
+    }
+    let commands: Vec<Command> = set.kicks.iter().map(|kick| Command::remove(kick.menu, &kick.id)).collect();
+    for (kick, result) in set.kicks.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
+        match result {
+            // It ended by itself in the meantime.
+            Err(CallError::Trap(trap)) if TrapKind::classify(&trap) == TrapKind::NoSuchItem => {}
+            result => drop(result.map_err(|source| ApplyError { what: kick.to_string(), source })?),
+        }
+    }
+    Ok(set.changes.len() + set.kicks.len())
+}
+
+fn command(change: &Change) -> Command {
+    let id = change.id.as_deref().unwrap_or_default();
+    let with_values = |command: Command| {
+        change
+            .values
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.expose()?)))
+            .fold(command, |command, (name, value)| command.with(name, value))
+    };
+    match &change.action {
+        Action::Add { before } => {
+            let command = with_values(Command::add(change.menu));
+            match before {
+                Some(before) => command.with(PLACE_BEFORE, before),
+                None => command,
+            }
+        }
+        Action::Set => with_values(Command::set(change.menu, id)),
+        Action::Unset { name } => Command::unset(change.menu, id, name),
+        Action::Move { before } => Command::move_before(change.menu, id, before),
+        Action::Remove => Command::remove(change.menu, id),
+    }
+}

@@ -1,0 +1,219 @@
+//! What an operator may choose a router to offer, and how the business becomes a site that recipes can be made of. Pure.
+
+use ipnetwork::Ipv4Network;
+use model::Supernet;
+use reconcile::{AddressRange, Hotspot, Portal, Pppoe, Service};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+
+/// Services that one router offers at most.
+const SERVICES_MAX: usize = 16;
+/// Interfaces of one PPPoE service, and hosts of one walled garden, at most.
+const NAMES_MAX: usize = 64;
+
+/// One service on a router, as its operator chooses it. Ranges that are left out get a default out of the shared address space
+/// (RFC 6598), which collides with nobody's LAN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ServiceChoice {
+    /// Customers dial in with a name and a password.
+    Pppoe {
+        /// The interfaces on which they dial.
+        interfaces: Vec<String>,
+        /// The router's end of the sessions; 100.64.0.1.
+        #[schema(value_type = Option<String>)]
+        local_address: Option<Ipv4Addr>,
+        /// The customers' addresses, as `first-last`; 100.64.0.10-100.64.15.254.
+        pool: Option<String>,
+        /// Addresses of expired customers; 100.64.16.10-100.64.31.254.
+        expired_pool: Option<String>,
+    },
+    /// Customers log in on a page.
+    Hotspot {
+        /// The interface on which they connect.
+        interface: String,
+        /// The router's address with its prefix; 100.64.32.1/20.
+        #[schema(value_type = Option<String>)]
+        gateway: Option<Ipv4Network>,
+        /// The customers' addresses, as `first-last`; all of the gateway's network but its first ten.
+        pool: Option<String>,
+        /// The login page's host name.
+        dns_name: Option<String>,
+        /// Hosts that are open before login.
+        #[serde(default)]
+        walled_garden: Vec<String>,
+    },
+}
+
+/// What is wrong with a service.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct ServiceFault {
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+fn fault(field: &'static str, message: impl Into<String>) -> ServiceFault {
+    ServiceFault { field, message: message.into() }
+}
+
+/// Looks whether the services make sense together.
+///
+/// # Errors
+/// The first thing that does not.
+pub fn check(services: &[ServiceChoice], supernet: Supernet) -> Result<(), ServiceFault> {
+    if services.len() > SERVICES_MAX {
+        return Err(fault("services", format!("choose at most {SERVICES_MAX}")));
+    }
+    let mut interfaces: Vec<String> = Vec::new();
+    let mut ranges: Vec<AddressRange> = Vec::new();
+    let mut pppoe = 0;
+    for service in resolve(services)? {
+        match service {
+            Service::Pppoe(service) => {
+                pppoe += 1;
+                interfaces.extend(service.interfaces);
+                ranges.extend(service.pool);
+                ranges.extend(service.expired_pool);
+            }
+            Service::Hotspot(service) => {
+                if service.walled_garden.len() > NAMES_MAX {
+                    return Err(fault("walled_garden", format!("name at most {NAMES_MAX} hosts")));
+                }
+                interfaces.push(service.interface);
+                ranges.extend(service.pool);
+            }
+        }
+    }
+    if pppoe > 1 {
+        return Err(fault("services", "a router has one PPPoE service; give it all its interfaces"));
+    }
+    if let Some(name) = interfaces.iter().find(|name| name.is_empty() || name.len() > 64 || !name.is_ascii()) {
+        return Err(fault("interfaces", format!("`{name}` is not an interface's name")));
+    }
+    interfaces.sort();
+    if let Some(pair) = interfaces.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(fault("interfaces", format!("`{}` is chosen twice", pair[0])));
+    }
+    ranges.sort_by_key(|range| range.first);
+    if let Some(range) = ranges.iter().find(|range| overlaps(range, supernet.network())) {
+        return Err(fault("pool", format!("{range} lies within the tunnels' network {supernet}")));
+    }
+    if let Some(pair) = ranges.windows(2).find(|pair| pair[0].last >= pair[1].first) {
+        return Err(fault("pool", format!("{} and {} overlap", pair[0], pair[1])));
+    }
+    Ok(())
+}
+
+fn overlaps(range: &AddressRange, network: Ipv4Network) -> bool {
+    range.first <= network.broadcast() && range.last >= network.network()
+}
+
+/// Fills in the defaults.
+///
+/// # Errors
+/// When a range or an address is not one.
+pub fn resolve(services: &[ServiceChoice]) -> Result<Vec<Service>, ServiceFault> {
+    services.iter().map(one).collect()
+}
+
+fn one(choice: &ServiceChoice) -> Result<Service, ServiceFault> {
+    match choice {
+        ServiceChoice::Pppoe { interfaces, local_address, pool, expired_pool } => {
+            if interfaces.is_empty() || interfaces.len() > NAMES_MAX {
+                return Err(fault("interfaces", format!("name 1 to {NAMES_MAX} interfaces")));
+            }
+            Ok(Service::Pppoe(Pppoe {
+                interfaces: interfaces.clone(),
+                local_address: local_address.unwrap_or(Ipv4Addr::new(100, 64, 0, 1)),
+                pool: vec![range("pool", pool.as_deref().unwrap_or("100.64.0.10-100.64.15.254"))?],
+                expired_pool: vec![range("expired_pool", expired_pool.as_deref().unwrap_or("100.64.16.10-100.64.31.254"))?],
+                dns: Vec::new(),
+            }))
+        }
+        ServiceChoice::Hotspot { interface, gateway, pool, dns_name, walled_garden } => {
+            let gateway =
+                gateway.unwrap_or_else(|| Ipv4Network::new(Ipv4Addr::new(100, 64, 32, 1), 20).expect("20 is a prefix length"));
+            if !(8..=29).contains(&gateway.prefix()) || gateway.ip() == gateway.network() {
+                return Err(fault("gateway", "write the router's address with a prefix from /8 to /29, such as 192.168.88.1/24"));
+            }
+            let pool = match pool {
+                Some(text) => range("pool", text)?,
+                None => behind(gateway),
+            };
+            if !gateway.contains(pool.first) || !gateway.contains(pool.last) {
+                return Err(fault("pool", format!("{pool} is not within the gateway's network {gateway}")));
+            }
+            Ok(Service::Hotspot(Hotspot {
+                interface: interface.clone(),
+                gateway,
+                pool: vec![pool],
+                dns_name: dns_name.clone(),
+                walled_garden: walled_garden.clone(),
+            }))
+        }
+    }
+}
+
+/// All of a network but its first ten addresses (or, in a small one, its first two) and its last.
+fn behind(gateway: Ipv4Network) -> AddressRange {
+    let (low, high) = (u32::from(gateway.network()), u32::from(gateway.broadcast()));
+    let skip = if high - low > 32 { 10 } else { 2 };
+    AddressRange { first: Ipv4Addr::from(low + skip), last: Ipv4Addr::from(high - 1) }
+}
+
+fn range(field: &'static str, text: &str) -> Result<AddressRange, ServiceFault> {
+    let wrong = || fault(field, format!("`{text}` is not a range such as 100.64.0.10-100.64.15.254"));
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let (first, last) = (first.trim().parse().map_err(|_| wrong())?, last.trim().parse().map_err(|_| wrong())?);
+    if first > last { Err(wrong()) } else { Ok(AddressRange { first, last }) }
+}
+
+/// Where expired customers are led: the controller's own pay page has an issue of its own, so for now they are held back and told by
+/// other means. The recipes take a portal as soon as there is one.
+pub const PORTAL: Option<Portal> = None;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pppoe(interface: &str) -> ServiceChoice {
+        ServiceChoice::Pppoe { interfaces: vec![interface.to_owned()], local_address: None, pool: None, expired_pool: None }
+    }
+
+    fn hotspot(gateway: Option<&str>) -> ServiceChoice {
+        let gateway = gateway.map(|text| text.parse().expect("a network"));
+        ServiceChoice::Hotspot { interface: "bridge".to_owned(), gateway, pool: None, dns_name: None, walled_garden: Vec::new() }
+    }
+
+    #[test]
+    fn defaults_go_together() {
+        assert_eq!(check(&[pppoe("ether2"), hotspot(None)], Supernet::default()), Ok(()));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let field = |services: &[ServiceChoice]| check(services, Supernet::default()).expect_err("refused").field;
+        assert_eq!(field(&[pppoe("bridge"), hotspot(None)]), "interfaces");
+        assert_eq!(field(&[pppoe("a"), pppoe("b")]), "services");
+        assert_eq!(field(&[hotspot(Some("10.10.0.1/16"))]), "pool");
+        assert_eq!(field(&[hotspot(Some("192.168.88.0/24"))]), "gateway");
+        assert_eq!(field(&[pppoe("a"), hotspot(Some("100.64.0.1/24"))]), "pool");
+        let odd = ServiceChoice::Pppoe {
+            interfaces: vec!["a".into()],
+            local_address: None,
+            pool: Some("x".into()),
+            expired_pool: None,
+        };
+        assert_eq!(field(&[odd]), "pool");
+    }
+
+    #[test]
+    fn small_networks_have_small_pools() {
+        let network: Ipv4Network = "192.168.88.1/29".parse().expect("a network");
+        assert_eq!(behind(network).to_string(), "192.168.88.2-192.168.88.6");
+    }
+}

@@ -1,0 +1,392 @@
+//! One look at a router: read the business, observe, plan, apply, read back.
+
+use super::facts::{self, RouterFacts, TUNNEL_INTERFACE};
+use super::rules::{self, ServiceChoice};
+use super::store::{self, ChangeSetView, Timing};
+use super::{ProvisionError, apply, open};
+use crate::app::App;
+use crate::customers::{self, CustomerOnRouter, CustomerStatus};
+use crate::packages::{OnExpiry, PackageKind, PackageView};
+use db::{TenantDoor, TenantTx};
+use jiff::{SignedDuration, Timestamp};
+use model::{ChangeSetId, CustomerId, PackageId, RouterId, RouterosVersion, Tag};
+use reconcile::{ChangeSet, Desired, FUSE_DAYS, ObjectKey, Observed, Policy, Print, Row, Site};
+use routeros::catalogue::{self as cat, Access};
+use routeros::client::Client;
+use routeros::{Command, Query};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
+
+/// Commands in flight while observing.
+const IN_FLIGHT: usize = 16;
+/// Keys that enrolment made and looks after.
+pub(super) const TUNNEL_KEYS: &str = "tunnel:";
+/// From this version on a print hides secrets unless it is asked to show them.
+const SECRETS_HIDDEN_SINCE: RouterosVersion = RouterosVersion::new(7, 21, 0);
+
+/// A connection that is kept between looks, with what was learnt when it was opened.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    client: Client,
+    facts: RouterFacts,
+}
+
+impl Session {
+    pub(super) async fn open(app: &App, door: &TenantDoor, router: RouterId) -> Result<Self, ProvisionError> {
+        let client = open(app, door, router).await?;
+        let facts = facts::read(app, &client).await?;
+        Ok(Self { client, facts })
+    }
+
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) const fn router_facts(&self) -> &RouterFacts {
+        &self.facts
+    }
+
+    pub(super) fn facts(&self, now: Timestamp) -> reconcile::Facts {
+        self.facts.for_site(now)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.client.lost().is_some()
+    }
+}
+
+/// What one look did.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub generation: i64,
+    pub writes: usize,
+}
+
+/// What the database says a router should hold.
+struct Wanted {
+    generation: i64,
+    site: Site,
+    desired: Desired,
+    policy: Policy,
+    /// Tags of objects that are wanted no more; forgotten once the objects are gone.
+    stale: Vec<String>,
+}
+
+/// Plans what the chosen services would change now, without writing anything.
+pub(super) async fn plan(app: &App, door: &TenantDoor, router: RouterId) -> Result<ChangeSet, ProvisionError> {
+    let session = Session::open(app, door, router).await?;
+    let wanted = want(app, door, router, &session.facts, Services::Chosen).await?;
+    let observed = observe(&session.client, &reconcile::observe_list(&wanted.site), &session.facts).await?;
+    Ok(reconcile::plan(&wanted.desired, &observed, &wanted.policy))
+}
+
+/// Brings a router to what is wanted, using a kept connection or opening one; the connection is handed back for the next time.
+pub(super) async fn look(
+    app: &App,
+    door: &TenantDoor,
+    router: RouterId,
+    kept: &mut Option<Session>,
+) -> Result<Looked, ProvisionError> {
+    let began = app.clock.now();
+    let mut timing = Timing::default();
+    let started = Instant::now();
+    let mut tx = app.db.tenant(door).await?;
+    let row = store::router(&mut tx, router).await?.ok_or(ProvisionError::NotFound)?;
+    drop(tx);
+    if !row.confirmed {
+        return Err(ProvisionError::NotConfirmed);
+    }
+    if kept.as_ref().is_none_or(Session::is_lost) {
+        *kept = Some(Session::open(app, door, router).await?);
+    }
+    let session = kept.clone().expect("just opened");
+    timing.connect_us = micros(started);
+
+    let started = Instant::now();
+    let wanted = want(app, door, router, &session.facts, Services::Approved).await?;
+    timing.read_us = micros(started);
+    let mut set = ChangeSet::default();
+    let result = bring(&session, &wanted, &mut set, &mut timing).await;
+    let writes = set.changes.len() + set.kicks.len();
+    record(app, door, router, &wanted, &set, timing, began, result.as_ref().err()).await?;
+    result.map(|()| Looked { generation: wanted.generation, writes })
+}
+
+async fn bring(session: &Session, wanted: &Wanted, set: &mut ChangeSet, timing: &mut Timing) -> Result<(), ProvisionError> {
+    let prints = reconcile::observe_list(&wanted.site);
+    let started = Instant::now();
+    let mut observed = observe(&session.client, &prints, &session.facts).await?;
+    timing.observe_us = micros(started);
+    let started = Instant::now();
+    *set = reconcile::plan(&wanted.desired, &observed, &wanted.policy);
+    timing.plan_us = micros(started);
+    if set.is_empty() {
+        return Ok(());
+    }
+    let started = Instant::now();
+    apply::apply(&session.client, set).await?;
+    timing.apply_us = micros(started);
+    // Only what was written, and the sessions, can have changed; the rest was read a moment ago.
+    let started = Instant::now();
+    let touched: BTreeSet<&str> =
+        set.changes.iter().map(|change| change.menu.path).chain(set.kicks.iter().map(|kick| kick.menu.path)).collect();
+    let again: Vec<Print> = prints.into_iter().filter(|print| touched.contains(print.menu.path)).collect();
+    let fresh = observe(&session.client, &again, &session.facts).await?;
+    for print in &again {
+        observed.insert(print.menu, fresh.rows(print.menu).to_vec());
+    }
+    let rest = reconcile::plan(&wanted.desired, &observed, &wanted.policy);
+    timing.read_back_us = micros(started);
+    // A session that began again a moment ago under the old terms is ended by the next look; what was written must be there.
+    match rest.changes.first() {
+        None => Ok(()),
+        Some(change) => Err(ProvisionError::StillDiffers(change.to_string())),
+    }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Stores what a look did, in a transaction that began after the router was talked to.
+#[expect(clippy::too_many_arguments, reason = "the parts of one record, used once")]
+async fn record(
+    app: &App,
+    door: &TenantDoor,
+    router: RouterId,
+    wanted: &Wanted,
+    set: &ChangeSet,
+    timing: Timing,
+    began: Timestamp,
+    error: Option<&ProvisionError>,
+) -> Result<(), ProvisionError> {
+    let now = app.clock.now();
+    let mut tx = app.db.tenant(door).await?;
+    if error.is_none() {
+        store::succeeded(&mut tx, router, wanted.generation, now).await?;
+        customers::mark_applied(&mut tx, router, wanted.generation, now).await?;
+        store::delete_tags(&mut tx, router, &wanted.stale).await?;
+    }
+    // A look that found nothing to do leaves no trace but the generation.
+    if !set.is_empty() {
+        let view = ChangeSetView {
+            id: ChangeSetId::generate(now, &*app.entropy),
+            generation: wanted.generation,
+            started_at: began,
+            outcome: if error.is_some() { "failed" } else { "applied" }.to_owned(),
+            error: error.map(|error| clip(&telemetry::chain(error))),
+            writes: i32::try_from(set.changes.len() + set.kicks.len()).unwrap_or(i32::MAX),
+            changes: serde_json::to_value(set).expect("a change set is plain data"),
+            timing,
+        };
+        store::insert_change_set(&mut tx, router, &view).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Cuts an error to what its column takes.
+pub(super) fn clip(text: &str) -> String {
+    text.chars().take(500).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Services {
+    Chosen,
+    Approved,
+}
+
+async fn want(
+    app: &App,
+    door: &TenantDoor,
+    router: RouterId,
+    facts: &RouterFacts,
+    which: Services,
+) -> Result<Wanted, ProvisionError> {
+    let now = app.clock.now();
+    let mut tx = app.db.tenant(door).await?;
+    let row = store::router(&mut tx, router).await?.ok_or(ProvisionError::NotFound)?;
+    let choices = match which {
+        Services::Chosen => &row.chosen,
+        Services::Approved => &row.approved,
+    };
+    let customers = customers::on_router(app, &mut tx, router, now).await?;
+    let site = site(app, facts, choices, customers, now)?;
+    let keys = reconcile::keys(&site)?;
+    let tags = tags_for(app, &mut tx, router, &keys).await?;
+    tx.commit().await?;
+    let desired = reconcile::desired(&site, &|key| tags.get(key.as_str()).copied())?;
+    let known: BTreeSet<&str> = keys.iter().map(ObjectKey::as_str).collect();
+    let ours_to_forget = |key: &&String| !known.contains(key.as_str()) && !key.starts_with(TUNNEL_KEYS);
+    let stale = tags.keys().filter(ours_to_forget).cloned().collect();
+    let keep = tags.iter().filter(|(key, _)| key.starts_with(TUNNEL_KEYS)).map(|(_, tag)| *tag).collect();
+    Ok(Wanted { generation: row.desired, site, desired, policy: Policy { keep, ..Policy::default() }, stale })
+}
+
+/// Returns all tags of a router, with new ones for the keys that have none yet.
+async fn tags_for(
+    app: &App,
+    tx: &mut TenantTx,
+    router: RouterId,
+    keys: &[ObjectKey],
+) -> Result<BTreeMap<String, Tag>, ProvisionError> {
+    let mut tags: BTreeMap<String, Tag> = store::tags(tx, router).await?.into_iter().collect();
+    let missing: Vec<(String, Tag)> = keys
+        .iter()
+        .filter(|key| !tags.contains_key(key.as_str()))
+        .map(|key| (key.as_str().to_owned(), Tag::generate(&*app.entropy)))
+        .collect();
+    if !missing.is_empty() {
+        store::insert_tags(tx, router, &missing).await?;
+        tags = store::tags(tx, router).await?.into_iter().collect();
+    }
+    Ok(tags)
+}
+
+fn site(
+    app: &App,
+    facts: &RouterFacts,
+    choices: &[ServiceChoice],
+    customers: Vec<CustomerOnRouter>,
+    now: Timestamp,
+) -> Result<Site, ProvisionError> {
+    let mut packages: BTreeMap<PackageId, reconcile::Package> = BTreeMap::new();
+    for customer in &customers {
+        packages.entry(customer.package.id).or_insert_with(|| package(&customer.package));
+    }
+    Ok(Site {
+        facts: facts.for_site(now),
+        hub: app.config.supernet.hub(),
+        wireguard_interface: TUNNEL_INTERFACE.to_owned(),
+        services: rules::resolve(choices)?,
+        portal: rules::PORTAL,
+        packages: packages.into_values().collect(),
+        customers: customers.into_iter().map(customer).collect(),
+        fuse_days: FUSE_DAYS,
+    })
+}
+
+fn package(terms: &PackageView) -> reconcile::Package {
+    reconcile::Package {
+        id: terms.id,
+        name: terms.name.clone(),
+        kind: match terms.kind {
+            PackageKind::Pppoe => reconcile::PackageKind::Pppoe,
+            PackageKind::Hotspot => reconcile::PackageKind::Hotspot,
+            PackageKind::Static => reconcile::PackageKind::Static,
+        },
+        speed: reconcile::Speed {
+            down: terms.speed.download_bps,
+            up: terms.speed.upload_bps,
+            burst: terms.speed.burst.map(|burst| reconcile::Burst {
+                down: burst.download_bps,
+                up: burst.upload_bps,
+                threshold_down: burst.download_threshold_bps,
+                threshold_up: burst.upload_threshold_bps,
+                time_s: burst.seconds,
+            }),
+        },
+        on_expiry: match terms.on_expiry {
+            OnExpiry::Redirect => reconcile::OnExpiry::Redirect,
+            OnExpiry::Disable => reconcile::OnExpiry::Disable,
+        },
+        shared_users: terms.shared_users,
+    }
+}
+
+fn customer(customer: CustomerOnRouter) -> reconcile::Customer {
+    let state = match (customer.status, customer.paid) {
+        (CustomerStatus::Active, Some(paid)) => reconcile::State::Active(reconcile::Grant {
+            since: paid.first_start,
+            until: paid.until,
+            online_max: customer.package.online_seconds.map(SignedDuration::from_secs),
+            data_max: customer.package.data_bytes,
+        }),
+        (CustomerStatus::Active, None) => reconcile::State::Expired,
+        (CustomerStatus::Suspended | CustomerStatus::Terminated, _) => reconcile::State::Suspended,
+    };
+    reconcile::Customer {
+        id: customer.id,
+        login: customer.login,
+        password: customer.password,
+        package: customer.package.id,
+        address: customer.address,
+        mac_lock: customer.mac,
+        state,
+    }
+}
+
+/// Prints what the list asks for, pipelined.
+pub(super) async fn observe(client: &Client, prints: &[Print], facts: &RouterFacts) -> Result<Observed, ProvisionError> {
+    let commands: Vec<Command> = prints.iter().map(|print| command(print, facts.observed.version)).collect();
+    let mut observed = Observed::default();
+    for (print, result) in prints.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
+        let response = result.map_err(|source| facts::FactsError::Call { menu: print.menu.path, source })?;
+        let row = |row: &routeros::codec::Row| {
+            let values = row.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+            Row::new(row.id().unwrap_or_default(), values)
+        };
+        observed.insert(print.menu, response.rows.iter().map(row).collect());
+    }
+    Ok(observed)
+}
+
+fn command(print: &Print, version: RouterosVersion) -> Command {
+    let mut command = Command::print(print.menu).proplist(print.proplist.iter().copied());
+    if !print.any_of.is_empty() {
+        let conditions = print.any_of.iter().map(|(name, value)| Query::Is(name, (*value).into())).collect();
+        command = command.query(&Query::Any(conditions));
+    }
+    let has_secrets = print.menu.args.iter().any(|arg| arg.access == Access::Secret && print.proplist.contains(&arg.name));
+    if has_secrets && version >= SECRETS_HIDDEN_SINCE { command.show_sensitive() } else { command }
+}
+
+/// A customer's live session on a router.
+#[derive(Debug, Clone)]
+pub(super) struct LiveSession {
+    pub kind: &'static str,
+    pub login: String,
+    pub address: String,
+    pub mac: String,
+    pub uptime: String,
+}
+
+/// Lists the live sessions of a router.
+pub(super) async fn sessions(session: &Session) -> Result<Vec<LiveSession>, ProvisionError> {
+    use cat::{ip_hotspot_active as hotspot, ppp_active as ppp};
+    let ppp_names = [ppp::NAME, ppp::ADDRESS, ppp::CALLER_ID, ppp::UPTIME];
+    let mut commands = vec![Command::print(&ppp::MENU).proplist(ppp_names)];
+    let hotspot_names = [hotspot::USER, hotspot::ADDRESS, hotspot::MAC_ADDRESS, hotspot::UPTIME];
+    if session.facts.hotspot() == reconcile::HotspotSupport::Ready {
+        commands.push(Command::print(&hotspot::MENU).proplist(hotspot_names));
+    }
+    let mut live = Vec::new();
+    let kinds = [("pppoe", ppp::MENU.path, ppp_names), ("hotspot", hotspot::MENU.path, hotspot_names)];
+    for ((kind, menu, names), result) in kinds.into_iter().zip(session.client.call_all(&commands, IN_FLIGHT).await) {
+        let response = result.map_err(|source| facts::FactsError::Call { menu, source })?;
+        live.extend(response.rows.iter().map(|row| {
+            let [login, address, mac, uptime] = names.map(|name| row.text(name).unwrap_or_default().to_owned());
+            LiveSession { kind, login, address, mac, uptime }
+        }));
+    }
+    Ok(live)
+}
+
+/// Notes which of the customers who wait to come online the router lists now; returns who still waits.
+pub(super) async fn note_online(
+    app: &App,
+    door: &TenantDoor,
+    session: &Session,
+    waiting: Vec<(CustomerId, String)>,
+) -> Result<Vec<(CustomerId, String)>, ProvisionError> {
+    let logins: BTreeSet<String> = sessions(session).await?.into_iter().map(|live| live.login).collect();
+    let (online, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, login)| logins.contains(login));
+    if !online.is_empty() {
+        let now = app.clock.now();
+        let mut tx = app.db.tenant(door).await?;
+        for (customer, _) in &online {
+            customers::mark_online(&mut tx, *customer, now).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(rest)
+}

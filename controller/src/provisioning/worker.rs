@@ -1,0 +1,231 @@
+//! One worker per router, woken by the outbox, by handshakes and by time, and told nothing but "look again".
+//!
+//! Workers run under two limits: so many at once in all, and so many of one tenant, so that a tenant's hundred dead routers delay nobody
+//! else's payment. A router that is away has no worker; its next handshake makes one.
+
+use super::{ProvisionError, run, store};
+use crate::app::App;
+use crate::customers;
+use db::TenantDoor;
+use jiff::SignedDuration;
+use model::{RouterId, TenantId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, broadcast};
+
+/// Routers that are talked to at once.
+const AT_ONCE: usize = 64;
+/// Routers of one tenant that are talked to at once.
+const AT_ONCE_PER_TENANT: usize = 8;
+/// How long a worker keeps its connection when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(60);
+/// The first pause after a failure; it doubles up to the longest.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(300);
+/// How often, and how many times, a router is asked whether customers who just paid have come online. A device that was kicked dials
+/// again within a second or two; one that is switched off does not, and its coming is found by the next look.
+const ONLINE_EVERY: Duration = Duration::from_millis(100);
+const ONLINE_TIMES: u32 = 100;
+/// Customers whose grant was applied longer ago are not waited for any more.
+const ONLINE_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+/// News that waits for slow listeners.
+const NEWS_MAX: usize = 256;
+
+/// A worker has looked.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Which router.
+    pub router: RouterId,
+    /// The generation that it looked at; 0 when it did not get that far.
+    pub generation: i64,
+    /// How many writes it sent, or what went wrong.
+    pub result: Result<usize, String>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    again: bool,
+    notify: Arc<Notify>,
+}
+
+/// Wakes workers and tells what they did.
+#[derive(Debug, Clone)]
+pub struct Provisioner {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    slots: Mutex<HashMap<RouterId, Slot>>,
+    all: Semaphore,
+    tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    news: broadcast::Sender<Finished>,
+}
+
+impl Default for Provisioner {
+    fn default() -> Self {
+        let (news, _) = broadcast::channel(NEWS_MAX);
+        let inner = Inner { slots: Mutex::default(), all: Semaphore::new(AT_ONCE), tenants: Mutex::default(), news };
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl Provisioner {
+    /// Makes a router's worker look again, soon. Cheap, and never lost: a worker that is looking now looks once more.
+    pub fn wake(&self, app: &Arc<App>, door: &TenantDoor, router: RouterId) {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get_mut(&router) {
+            slot.again = true;
+            slot.notify.notify_one();
+            return;
+        }
+        let notify = Arc::new(Notify::new());
+        slots.insert(router, Slot { again: true, notify: notify.clone() });
+        let worker = Worker { provisioner: self.clone(), app: app.clone(), door: door.clone(), router, notify };
+        tokio::spawn(worker.work());
+    }
+
+    /// Returns the news of all workers from now on.
+    #[must_use]
+    pub fn finished(&self) -> broadcast::Receiver<Finished> {
+        self.inner.news.subscribe()
+    }
+
+    fn of_tenant(&self, tenant: TenantId) -> Arc<Semaphore> {
+        let mut tenants = self.inner.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_PER_TENANT))).clone()
+    }
+
+    /// Takes the wish to look again, if there is one.
+    fn take_again(&self, router: RouterId) -> bool {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.get_mut(&router).is_some_and(|slot| std::mem::take(&mut slot.again))
+    }
+
+    /// Gives the slot up, unless somebody wants another look.
+    fn leave(&self, router: RouterId) -> bool {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.get(&router).is_some_and(|slot| slot.again) {
+            return false;
+        }
+        slots.remove(&router);
+        true
+    }
+}
+
+struct Worker {
+    provisioner: Provisioner,
+    app: Arc<App>,
+    door: TenantDoor,
+    router: RouterId,
+    notify: Arc<Notify>,
+}
+
+/// What a worker does after a look.
+enum Next {
+    /// Wait for a wake; leave when none comes.
+    Idle,
+    /// Look again after a pause, or at a wake.
+    Retry(Duration),
+    /// Leave: the router is not there, and its handshake will wake a new worker.
+    Leave,
+}
+
+impl Worker {
+    async fn work(self) {
+        let mut session = None;
+        let mut pause = RETRY_FIRST;
+        loop {
+            while self.provisioner.take_again(self.router) {
+                let next = self.look(&mut session, &mut pause).await;
+                match next {
+                    Next::Idle => {
+                        // Nothing came for a while when this times out; then the connection is given up.
+                        let _: Result<(), _> = tokio::time::timeout(IDLE, self.notify.notified()).await;
+                    }
+                    Next::Retry(after) => {
+                        session = None;
+                        let _: Result<(), _> = tokio::time::timeout(after, self.notify.notified()).await;
+                        self.provisioner.wake(&self.app, &self.door, self.router);
+                    }
+                    Next::Leave => session = None,
+                }
+            }
+            if self.provisioner.leave(self.router) {
+                return;
+            }
+        }
+    }
+
+    async fn look(&self, session: &mut Option<run::Session>, pause: &mut Duration) -> Next {
+        let tenant = self.provisioner.of_tenant(self.door.tenant());
+        // A tenant's turn first: whoever waits for their own tenant must not hold one of everybody's places.
+        let _tenant = tenant.acquire().await.expect("the semaphore is never closed");
+        let _all = self.provisioner.inner.all.acquire().await.expect("the semaphore is never closed");
+        let result = run::look(&self.app, &self.door, self.router, session).await;
+        let (next, finished) = match result {
+            Ok(looked) => {
+                *pause = RETRY_FIRST;
+                (Next::Idle, Finished { router: self.router, generation: looked.generation, result: Ok(looked.writes) })
+            }
+            Err(error) => {
+                let text = run::clip(&telemetry::chain(&error));
+                let away = error.is_away();
+                if away {
+                    tracing::debug!(router.id = %self.router, "the router is away");
+                } else {
+                    tracing::warn!(router.id = %self.router, error = text, "a look at the router failed");
+                }
+                self.record_failure(&text).await;
+                let after = *pause;
+                *pause = (*pause * 2).min(RETRY_LONGEST);
+                let next = if away { Next::Leave } else { Next::Retry(after) };
+                (next, Finished { router: self.router, generation: 0, result: Err(text) })
+            }
+        };
+        // Nobody may be listening.
+        let _: Result<usize, _> = self.provisioner.inner.news.send(finished);
+        if let (Next::Idle, Some(session)) = (&next, session.as_ref()) {
+            self.watch_online(session).await;
+        }
+        next
+    }
+
+    async fn record_failure(&self, text: &str) {
+        let record = async {
+            let mut tx = self.app.db.tenant(&self.door).await?;
+            store::failed(&mut tx, self.router, text, self.app.clock.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = record.await {
+            tracing::warn!(router.id = %self.router, error = %telemetry::chain(&error), "a failure could not be recorded");
+        }
+    }
+
+    /// Asks the router whether customers who just paid have come online, until all have, time is up, or there is new work.
+    async fn watch_online(&self, session: &run::Session) {
+        let watch = async {
+            let mut tx = self.app.db.tenant(&self.door).await?;
+            let now = self.app.clock.now();
+            let mut waiting = customers::awaiting_online(&mut tx, self.router, now - ONLINE_WITHIN, now).await?;
+            drop(tx);
+            for _ in 0..ONLINE_TIMES {
+                if waiting.is_empty() {
+                    break;
+                }
+                waiting = run::note_online(&self.app, &self.door, session, waiting).await?;
+                if !waiting.is_empty() {
+                    tokio::time::sleep(ONLINE_EVERY).await;
+                }
+            }
+            Ok::<_, ProvisionError>(())
+        };
+        tokio::select! {
+            result = watch => if let Err(error) = result {
+                tracing::debug!(router.id = %self.router, error = %telemetry::chain(&error), "could not see whether customers came online");
+            },
+            () = self.notify.notified() => self.notify.notify_one(),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Routers from the day they are added to the day they are taken out: name, stage, serial number, and the texts that let them join.
+
+mod routes;
+mod store;
+
+pub use routes::routes;
+pub use store::Stage;
+
+use crate::app::App;
+use crate::enrolment::{self, EnrolmentError, EnrolmentView, Texts};
+use crate::http::{List, Page};
+use crate::operators::{OperatorError, Permission, TenantScope};
+use crate::provisioning;
+use crate::tunnels::{self, TunnelError};
+use db::{DbError, TenantTx};
+use jiff::Timestamp;
+use model::RouterId;
+use serde::Serialize;
+use std::net::IpAddr;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How long cleaning a router that leaves may take; what is left on it then is named by its `mw:` comments.
+const CLEAN_LIMIT: Duration = Duration::from_secs(40);
+/// Longest name, in characters.
+const NAME_MAX: usize = 60;
+
+/// Why an operation on routers was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// The name is empty, too long or holds control characters.
+    #[error("write 1 to {NAME_MAX} printable characters")]
+    Name,
+    /// The name is taken.
+    #[error("a router with this name exists")]
+    NameTaken,
+    /// There is no such router.
+    #[error("there is no such router")]
+    NotFound,
+    /// The router has not joined.
+    #[error("the router has not joined yet, so its serial number is not known")]
+    NotJoined,
+    /// The serial number is another.
+    #[error(
+        "the router that joined has another serial number: look at the sticker on the box, and if it differs remove this router"
+    )]
+    OtherSerial,
+    /// The caller may not.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// The texts could not be made.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    /// The tunnel does not work.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
+    /// The database did not answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// How a router's tunnel is now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TunnelView {
+    /// Whether it was heard within 180 s.
+    pub connected: bool,
+    /// Seconds since the last handshake.
+    pub last_handshake_s: Option<u64>,
+    /// Bytes received from it since the controller started.
+    pub rx_bytes: u64,
+    /// Bytes sent to it.
+    pub tx_bytes: u64,
+}
+
+/// A router as its operators see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RouterView {
+    /// The router.
+    pub id: RouterId,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Its serial number, once it has joined.
+    pub serial: Option<String>,
+    /// Its board.
+    pub board: Option<String>,
+    /// Its RouterOS version.
+    pub version: Option<String>,
+    /// Its address in the tunnel.
+    #[schema(value_type = Option<String>)]
+    pub address: Option<IpAddr>,
+    /// Its tunnel; none before it was bound.
+    pub tunnel: Option<TunnelView>,
+    /// Its latest enrolment.
+    pub enrolment: Option<EnrolmentView>,
+    /// When it was added.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A router that was added, or got new texts.
+#[derive(Debug)]
+pub struct Added {
+    /// The router.
+    pub id: RouterId,
+    /// Its address in the tunnel.
+    pub address: IpAddr,
+    /// What to paste.
+    pub texts: Texts,
+}
+
+/// Adds a router: gives it an address, and makes the texts that let it join.
+///
+/// # Errors
+/// When the name is taken, a limit is reached, or the role may not.
+pub async fn add(app: &App, scope: &TenantScope, name: &str) -> Result<Added, RouterError> {
+    let name = name.trim();
+    if !(1..=NAME_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(RouterError::Name);
+    }
+    let now = app.clock.now();
+    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let id = RouterId::generate(now, &*app.entropy);
+    store::insert(&mut tx, id, name, now).await?;
+    let address = tunnels::allocate_address(app, &mut tx, id).await?;
+    tx.audit(now, "router.add", &id.to_string(), serde_json::json!({ "name": name })).await?;
+    let texts = enrolment::create(app, &mut tx, id).await?;
+    commit(app, tx, texts).await.map(|texts| Added { id, address: address.into(), texts })
+}
+
+/// Makes new texts for a router; the earlier ones are good no more. A tunnel that works stays until the new texts have been used.
+///
+/// # Errors
+/// When there is no such router, a limit is reached, or the role may not.
+pub async fn reissue(app: &App, scope: &TenantScope, id: RouterId) -> Result<Added, RouterError> {
+    let now = app.clock.now();
+    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let router = store::lock(&mut tx, id).await?;
+    let address = match router.address {
+        Some(address) => address,
+        // It lost its address when its first texts expired.
+        None => tunnels::allocate_address(app, &mut tx, id).await?.into(),
+    };
+    tx.audit(now, "router.reissue", &id.to_string(), serde_json::json!({})).await?;
+    let texts = enrolment::create(app, &mut tx, id).await?;
+    commit(app, tx, texts).await.map(|texts| Added { id, address, texts })
+}
+
+/// The hub knows of the enrolment already, so that a paste cannot come too early; if it was not kept, the hub forgets it.
+async fn commit(app: &App, tx: TenantTx, texts: Texts) -> Result<Texts, RouterError> {
+    if let Err(error) = tx.commit().await {
+        app.tunnels.forget(texts.id).await?;
+        return Err(error.into());
+    }
+    Ok(texts)
+}
+
+/// Lists the tenant's routers, newest first.
+///
+/// # Errors
+/// When the role may not or the database does not answer.
+pub async fn list(app: &App, scope: &TenantScope, page: &Page) -> Result<List<RouterView>, RouterError> {
+    let mut tx = scope.read(app, Permission::RoutersRead).await?;
+    let routers = page.list(store::list(&mut tx, page).await?);
+    let items = views(app, tx, routers.items).await?;
+    Ok(List { items, next: routers.next })
+}
+
+/// Returns one router.
+///
+/// # Errors
+/// When there is none, or the role may not.
+pub async fn get(app: &App, scope: &TenantScope, id: RouterId) -> Result<RouterView, RouterError> {
+    let mut tx = scope.read(app, Permission::RoutersRead).await?;
+    let router = store::find(&mut tx, id).await?;
+    let mut views = views(app, tx, vec![router]).await?;
+    views.pop().ok_or(RouterError::NotFound)
+}
+
+async fn views(app: &App, mut tx: TenantTx, routers: Vec<store::Router>) -> Result<Vec<RouterView>, RouterError> {
+    let ids: Vec<RouterId> = routers.iter().map(|router| router.id).collect();
+    let mut enrolments = enrolment::latest(&mut tx, &ids).await?;
+    drop(tx);
+    let mut views = Vec::with_capacity(routers.len());
+    for router in routers {
+        let place = enrolments.iter().position(|(id, _)| *id == router.id);
+        let enrolment = place.map(|place| enrolments.swap_remove(place).1);
+        let status = match router.address {
+            Some(IpAddr::V4(address)) => app.tunnels.status(address).await?,
+            Some(IpAddr::V6(_)) | None => None,
+        };
+        views.push(RouterView {
+            id: router.id,
+            name: router.name,
+            stage: router.stage,
+            serial: router.serial,
+            board: router.board,
+            version: router.version,
+            address: router.address,
+            tunnel: status.map(|status| TunnelView {
+                connected: status.up,
+                last_handshake_s: status.last_handshake.map(|time| time.as_secs()),
+                rx_bytes: status.rx_bytes,
+                tx_bytes: status.tx_bytes,
+            }),
+            enrolment,
+            created_at: router.created_at,
+        });
+    }
+    Ok(views)
+}
+
+/// Takes an operator's word that the router which joined is the one that was meant: the serial number is what stands on its sticker. Only
+/// then are services and customers' passwords sent to it.
+///
+/// # Errors
+/// When the router has not joined, the serial number is another, or the role may not.
+pub async fn confirm(app: &App, scope: &TenantScope, id: RouterId, serial: &str) -> Result<(), RouterError> {
+    let now = app.clock.now();
+    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let router = store::lock(&mut tx, id).await?;
+    let known = router.serial.filter(|_| router.stage != Stage::Created).ok_or(RouterError::NotJoined)?;
+    if known != serial.trim() {
+        return Err(RouterError::OtherSerial);
+    }
+    if router.stage == Stage::Joined {
+        store::confirm(&mut tx, id).await?;
+        tx.audit(now, "router.confirm", &id.to_string(), serde_json::json!({ "serial": known })).await?;
+        tx.touch_router(id, now).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// How far a router that left could be cleaned.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Removed {
+    /// Whether everything of ours was taken off the router.
+    pub cleaned: bool,
+    /// What is left to do by hand, if anything.
+    pub left: Option<String>,
+}
+
+/// Takes a router out: as far as it can be reached, everything of ours is taken off it; its peer is revoked and its address rests.
+///
+/// # Errors
+/// When there is no such router, the role may not, or the database does not answer. A router that cannot be reached is no error.
+pub async fn remove(app: &App, scope: &TenantScope, id: RouterId) -> Result<Removed, RouterError> {
+    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    store::find(&mut tx, id).await?;
+    drop(tx);
+    let cleaned = tokio::time::timeout(CLEAN_LIMIT, provisioning::clean(app, scope.door(), id)).await;
+    let fault = match cleaned {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(telemetry::chain(&error).to_string()),
+        Err(_) => Some("it did not finish in time".to_owned()),
+    };
+
+    let now = app.clock.now();
+    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let router = store::lock(&mut tx, id).await?;
+    enrolment::cancel(app, &mut tx, id, now).await?;
+    let peer = tunnels::unbind_peer(&mut tx, id).await?;
+    tunnels::release_address(app, &mut tx, id, peer.is_some()).await?;
+    store::remove(&mut tx, id, now).await?;
+    tx.audit(now, "router.remove", &id.to_string(), serde_json::json!({ "cleaned": fault.is_none() })).await?;
+    tx.commit().await?;
+    if let Some((_, address)) = peer {
+        app.tunnels.remove(address).await?;
+    }
+    // A router that never came has nothing of ours.
+    let left = fault.filter(|_| peer.is_some() || router.stage != Stage::Created).map(|fault| {
+        format!("The router could not be cleaned ({fault}). What is ours on it has a comment that begins with mw: and can be removed by hand.")
+    });
+    Ok(Removed { cleaned: left.is_none(), left })
+}

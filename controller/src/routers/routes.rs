@@ -1,0 +1,136 @@
+//! Routers over HTTP.
+
+use super::{Added, Removed, RouterError, RouterView};
+use crate::app::App;
+use crate::http::{Body, Id, List, Page, Problem, ProblemKind, TenantScope};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use model::{EnrolmentId, RouterId};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+impl From<RouterError> for Problem {
+    fn from(error: RouterError) -> Self {
+        match error {
+            RouterError::Name => Self::field("name", error.to_string()),
+            RouterError::NameTaken => Self::new(ProblemKind::Exists, error.to_string()),
+            RouterError::NotFound => Self::not_found("router"),
+            RouterError::NotJoined => Self::new(ProblemKind::Conflict, error.to_string()),
+            RouterError::OtherSerial => Self::field("serial", error.to_string()),
+            RouterError::Operator(error) => error.into(),
+            RouterError::Enrolment(error) => error.into(),
+            RouterError::Tunnel(crate::tunnels::TunnelError::Exhausted) => Self::new(ProblemKind::Limit, error.to_string()),
+            RouterError::Tunnel(_) => Self::internal(&error),
+            RouterError::Db(error) => error.into(),
+        }
+    }
+}
+
+/// Returns the routes of routers.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(add, list)).routes(routes!(get, remove)).routes(routes!(reissue)).routes(routes!(confirm))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddRouter {
+    /// What people call it, 1 to 60 characters; unique among the ISP's routers.
+    name: String,
+}
+
+/// What lets a router join. Either text is enough; both are shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+struct AddedRouter {
+    /// The router.
+    id: RouterId,
+    /// Its address in the tunnel.
+    #[schema(value_type = String)]
+    address: IpAddr,
+    /// The enrolment.
+    enrolment: EnrolmentId,
+    /// Paste all of it into the router's terminal. It needs no fetch and no scheduler, so it works in every device-mode.
+    block: String,
+    /// One line that fetches the block; missing where HTTP has no certificate that a router could check.
+    line: Option<String>,
+    /// Until when they can be used, by one router.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+impl From<Added> for AddedRouter {
+    fn from(added: Added) -> Self {
+        Self {
+            id: added.id,
+            address: added.address,
+            enrolment: added.texts.id,
+            block: added.texts.block.expose().clone(),
+            line: added.texts.line.map(|line| line.expose().clone()),
+            expires_at: added.texts.expires_at,
+        }
+    }
+}
+
+/// Adds a router and makes the texts that let it join.
+#[utoipa::path(post, path = "/routers", tag = "routers", request_body = AddRouter, responses((status = 201, body = AddedRouter)))]
+async fn add(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Body(request): Body<AddRouter>,
+) -> Result<(StatusCode, Json<AddedRouter>), Problem> {
+    let added = super::add(&app, &scope, &request.name).await?;
+    Ok((StatusCode::CREATED, Json(added.into())))
+}
+
+/// Lists the routers.
+#[utoipa::path(get, path = "/routers", tag = "routers", params(Page), responses((status = 200, body = List<RouterView>)))]
+async fn list(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<RouterView>>, Problem> {
+    Ok(Json(super::list(&app, &scope, &page).await?))
+}
+
+/// Shows a router: its stage, its tunnel, and how its enrolment fares.
+#[utoipa::path(get, path = "/routers/{id}", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = RouterView)))]
+async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<RouterView>, Problem> {
+    Ok(Json(super::get(&app, &scope, id).await?))
+}
+
+/// Makes new texts for a router; the earlier ones are good no more.
+#[utoipa::path(post, path = "/routers/{id}/reissue", tag = "routers", params(("id" = RouterId, Path)), responses((status = 201, body = AddedRouter)))]
+async fn reissue(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<RouterId>,
+) -> Result<(StatusCode, Json<AddedRouter>), Problem> {
+    let added = super::reissue(&app, &scope, id).await?;
+    Ok((StatusCode::CREATED, Json(added.into())))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Confirm {
+    /// The serial number on the box; on a virtual router, its system id.
+    serial: String,
+}
+
+/// Confirms that the router which joined is the one that was meant. Nothing is set up on it, and no customer's password sent, before.
+#[utoipa::path(post, path = "/routers/{id}/confirm", tag = "routers", params(("id" = RouterId, Path)), request_body = Confirm, responses((status = 204)))]
+async fn confirm(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<RouterId>,
+    Body(request): Body<Confirm>,
+) -> Result<StatusCode, Problem> {
+    super::confirm(&app, &scope, id, &request.serial).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a router out: cleans it as far as it can be reached, revokes its key and rests its address.
+#[utoipa::path(delete, path = "/routers/{id}", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = Removed)))]
+async fn remove(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<Removed>, Problem> {
+    Ok(Json(super::remove(&app, &scope, id).await?))
+}

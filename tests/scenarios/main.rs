@@ -1,0 +1,3 @@
+//! Scenarios over the whole system, one file for each road through it.
+
+mod pppoe;

@@ -1,0 +1,124 @@
+//! A controller, tenants and virtual routers, ready for a scenario.
+
+use controller::testing::{TestApp, TestTenant};
+use model::{Clock, RouterosVersion};
+use routeros_sim::control::Command;
+use routeros_sim::device::{BOARDS, Config};
+use routeros_sim::simulator::{Options, Simulator};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long anything may take before a scenario counts as failed; far beyond what it takes, so that a slow machine fails nothing.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A virtual router with its record in the controller.
+#[derive(Debug)]
+pub struct Router {
+    /// The controller's id for it.
+    pub id: String,
+    /// The router itself.
+    pub sim: Simulator,
+    /// Its serial number.
+    pub serial: String,
+}
+
+/// Waits until a condition holds.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "not within {PATIENCE:?}: {what}");
+}
+
+/// Describes a router of a board and version with a serial number.
+///
+/// # Panics
+/// When the board is unknown.
+#[must_use]
+pub fn config(board: &str, version: &str, serial: &str) -> Config {
+    let board = BOARDS.iter().find(|known| known.name == board).expect("a known board");
+    let version: RouterosVersion = version.parse().expect("a version");
+    let mut config = Config::new(board, version, 7);
+    config.serial = serial.to_owned();
+    config
+}
+
+/// Adds a router, pastes the block into a virtual one, waits until it has joined, and confirms its serial number.
+///
+/// # Panics
+/// When any of it fails.
+pub async fn onboard(test: &TestApp, tenant: &TestTenant, name: &str, config: Config) -> Router {
+    let serial = config.serial.clone();
+    let added = test.call("POST", "/api/v1/routers", &tenant.token, Some(json!({ "name": name }))).await.expect(201);
+    let clock: Arc<dyn Clock> = test.clock.clone();
+    let sim = Simulator::start(Options::new(config), clock).await.expect("a virtual router");
+    let id = added.text("id");
+    let pasted = sim.control(Command::Paste { text: added.text("block") }).await.expect("the terminal takes it");
+    let path = format!("/api/v1/routers/{id}");
+    let joined = async || test.call("GET", &path, &tenant.token, None).await.expect(200).body["stage"] == "joined";
+    let waited = tokio::time::timeout(PATIENCE, until("the router joins", joined)).await;
+    assert!(waited.is_ok(), "{pasted}");
+    let confirm = json!({ "serial": serial });
+    let _ = test.call("POST", &format!("{path}/confirm"), &tenant.token, Some(confirm)).await.expect(204);
+    Router { id, sim, serial }
+}
+
+/// Chooses services for a router and applies the plan; returns the answer.
+///
+/// # Panics
+/// When it is not applied.
+pub async fn serve(test: &TestApp, tenant: &TestTenant, router: &Router, services: Value) -> Value {
+    let path = format!("/api/v1/routers/{}", router.id);
+    let body = json!({ "services": services });
+    let _ = test.call("PUT", &format!("{path}/services"), &tenant.token, Some(body)).await.expect(204);
+    test.call("POST", &format!("{path}/apply"), &tenant.token, None).await.expect(200).body
+}
+
+/// Makes a package; returns its id.
+///
+/// # Panics
+/// When it is refused.
+pub async fn package(test: &TestApp, tenant: &TestTenant, kind: &str, name: &str, minor: i64) -> String {
+    let body = json!({
+        "name": name, "kind": kind, "price": { "minor": minor, "currency": "KES" },
+        "speed": { "download_bps": 10_000_000, "upload_bps": 5_000_000 },
+        "validity": { "seconds": 86_400 }, "on_expiry": if kind == "hotspot" { "disable" } else { "redirect" },
+    });
+    test.call("POST", "/api/v1/packages", &tenant.token, Some(body)).await.expect(201).text("id")
+}
+
+/// Makes a customer with the password `dial-1234`; returns the id.
+///
+/// # Panics
+/// When it is refused.
+pub async fn customer(test: &TestApp, tenant: &TestTenant, router: &Router, package: &str, login: &str) -> String {
+    let body = json!({ "login": login, "password": "dial-1234", "router": router.id, "package": package });
+    test.call("POST", "/api/v1/customers", &tenant.token, Some(body)).await.expect(201).text("id")
+}
+
+/// Takes cash for a customer; returns the payment's id.
+///
+/// # Panics
+/// When it is refused.
+pub async fn pay(test: &TestApp, tenant: &TestTenant, customer: &str, minor: i64) -> String {
+    let body = json!({ "amount": { "minor": minor, "currency": "KES" } });
+    test.call("POST", &format!("/api/v1/customers/{customer}/payments"), &tenant.token, Some(body)).await.expect(201).text("payment")
+}
+
+/// Returns how the virtual router's customer of that name fares, as its control socket tells.
+///
+/// # Panics
+/// When the router does not tell.
+pub async fn fares(router: &Router, name: &str) -> Value {
+    let all = router.sim.control(Command::Customers).await.expect("a running router tells");
+    let list = all.as_array().cloned().unwrap_or_default();
+    list.into_iter().find(|customer| customer["name"] == name).unwrap_or(Value::Null)
+}
