@@ -1,5 +1,6 @@
 //! `ctl`: control commands from the command line, answers as a person reads them.
 
+use crate::say;
 use anyhow::Context as _;
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -163,7 +164,7 @@ impl Ctl {
         let answer = answer.with_context(|| format!("no router answers on {}", self.socket.display()))?;
         let answer = answer.map_err(|error| anyhow::anyhow!(error))?;
         if self.json {
-            println!("{answer:#}");
+            say(format_args!("{answer:#}"));
         } else {
             show(&answer);
         }
@@ -177,15 +178,15 @@ impl Ctl {
 /// Prints an answer as lines: a list one item a line, an object one value a line.
 fn show(answer: &Value) {
     match answer {
-        Value::Null => println!("done"),
-        Value::Array(items) => items.iter().for_each(|item| println!("{}", line(item))),
+        Value::Null => say("done"),
+        Value::Array(items) => items.iter().for_each(|item| say(line(item))),
         Value::Object(fields) if fields.contains_key("output") => {
             for part in ["output", "failures"] {
-                fields[part].as_array().into_iter().flatten().for_each(|item| println!("{}", line(item)));
+                fields[part].as_array().into_iter().flatten().for_each(|item| say(line(item)));
             }
         }
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| println!("{name:<16} {}", line(value))),
-        other => println!("{}", line(other)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| say(format_args!("{name:<16} {}", line(value)))),
+        other => say(line(other)),
     }
 }
 

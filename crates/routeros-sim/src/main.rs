@@ -1,7 +1,5 @@
 //! `mastwire-router-sim`: runs a virtual MikroTik, and talks to one that runs.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people prints what it does")]
-
 mod ctl;
 
 use anyhow::Context as _;
@@ -10,6 +8,8 @@ use jiff::Timestamp;
 use model::{Clock, RouterosVersion, Secret};
 use routeros_sim::device::{BOARDS, Board, Config, Mode};
 use routeros_sim::simulator::{Options, Simulator};
+use std::fmt::Display;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +87,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// Prints a line for whoever reads; a router goes on when nobody does any more.
+fn say(line: impl Display) {
+    let _unread = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints a line about what went wrong.
+fn complain(line: impl Display) {
+    let _unread = writeln!(std::io::stderr(), "{line}");
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -104,7 +114,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mastwire-router-sim: {error:#}");
+            complain(format_args!("mastwire-router-sim: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -113,7 +123,13 @@ async fn main() -> ExitCode {
 fn boards() {
     for board in BOARDS {
         let ports = board.ports.join(" ");
-        println!("{:<12} {:<18} {:<7} device-mode {:<9} {ports}", board.name, board.model, board.architecture, board.mode.word());
+        say(format_args!(
+            "{:<12} {:<18} {:<7} device-mode {:<9} {ports}",
+            board.name,
+            board.model,
+            board.architecture,
+            board.mode.word()
+        ));
     }
 }
 
@@ -129,14 +145,14 @@ impl Run {
         config.clock = self.clock;
         config.serial = self.serial.unwrap_or(config.serial);
         config.mode = self.device_mode.unwrap_or(config.mode);
-        println!(
+        say(format_args!(
             "{} ({}), RouterOS {}, serial {}, device-mode {}",
             config.identity,
             config.board.name,
             config.version,
             config.serial,
             config.mode.word()
-        );
+        ));
         let mut options = Options::new(config);
         options.admin_password = self.admin_password.map(Secret::new);
         options.api = self.api;
@@ -144,15 +160,15 @@ impl Run {
         options.control.clone_from(&self.control);
         let simulator = Simulator::start(options, Arc::new(SystemClock)).await.context("cannot start the router")?;
         if let Some(address) = simulator.api_address() {
-            println!("API on {address}");
+            say(format_args!("API on {address}"));
         }
         if let Some(path) = &self.control {
-            println!("control socket {}", path.display());
+            say(format_args!("control socket {}", path.display()));
         }
         if let Some(script) = script {
             let ended = simulator.shared().import(&script).await?;
-            ended.output.iter().for_each(|line| println!("{line}"));
-            ended.failures.iter().for_each(|failure| eprintln!("import: {failure}"));
+            ended.output.iter().for_each(say);
+            ended.failures.iter().for_each(|failure| complain(format_args!("import: {failure}")));
         }
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {
@@ -161,7 +177,7 @@ impl Run {
             () = simulator.stopped() => {}
         }
         simulator.stop().await;
-        println!("switched off");
+        say("switched off");
         Ok(())
     }
 }

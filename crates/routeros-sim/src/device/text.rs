@@ -78,8 +78,8 @@ fn clock_seconds(text: &str) -> Option<u64> {
     let whole = text.split('.').next()?;
     let parts: Vec<u64> = whole.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     match parts.as_slice() {
-        [hours, minutes] => Some(hours * 3_600 + minutes * 60),
-        [hours, minutes, seconds] => Some(hours * 3_600 + minutes * 60 + seconds),
+        [hours, minutes] => hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?),
+        [hours, minutes, seconds] => hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(*seconds),
         _ => None,
     }
 }
@@ -104,7 +104,7 @@ mod tests {
         for (text, value) in [("90", 90), ("02:03:04", 7_384), ("1d00:00:01", 86_401), ("500ms", 0), ("24h", 86_400)] {
             assert_eq!(seconds(text), Some(value), "{text}");
         }
-        for text in ["", "d", "1x", "1:2:3:4"] {
+        for text in ["", "d", "1x", "1:2:3:4", "9999999999999999999:00"] {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

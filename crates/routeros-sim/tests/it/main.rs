@@ -2,8 +2,10 @@
 
 mod api;
 mod customers;
+mod hostile;
 mod hotspot;
 mod menus;
+mod program;
 mod simulator;
 mod support;
 mod system;

@@ -177,6 +177,13 @@ async fn a_cut_link_is_silent_and_heals() {
     let mut stream = hub.connect().await;
     exchange(&mut stream, &["/login", "=name=mastwire", "=password=pw"]).await;
     simulator.control(Command::Fault(Fault::CutLink)).await.expect("a cut");
+    let mut changes = simulator.shared().changes();
+    let gone = async {
+        while simulator.shared().with(|router, _| router.device().rows("/user/active").count()) > 0 {
+            changes.changed().await.expect("the router runs");
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("the router loses the connection");
     simulator.control(Command::Fault(Fault::RestoreLink)).await.expect("a mend");
     drop(stream);
     let mut again = hub.connect().await;
