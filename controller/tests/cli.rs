@@ -10,6 +10,7 @@ use controller::testing::TestApp;
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -279,7 +280,7 @@ async fn customers_are_kept_by_name() {
     shop(&ann).await;
     has(
         &ann.run(&["customer", "list", "--router", "mast-1", "--login", "al"]).await.good(),
-        &["alice", "254712345678", "pppoe", "active"],
+        &["alice", "254712345678", "mast-1", "Home", "active"],
     );
     let change = ["customer", "change", "alice", "--mac", "aa:bb:cc:dd:ee:ff", "--address", "100.64.1.9", "--name", "Alice"];
     ann.run(&change).await.good();
@@ -316,8 +317,34 @@ async fn cash_is_taken_once_though_the_answer_is_lost() {
     has(&balances, &["KES 3000.00", "KES -3000.00"]);
     ann.run(&["payment", "reverse", "A-1", "--reason", "a mistake"]).await.good();
     has(&ann.run(&["payment", "show", "A-1"]).await.good(), &["reversed", "a mistake"]);
-    has(&ann.run(&["payment", "list", "--limit", "1"]).await.good(), &["there are more; add: --cursor "]);
+    has(&ann.run(&["payment", "list", "--limit", "1"]).await.good(), &["alice", "there are more; add: --cursor "]);
     has(&ann.run(&["ledger", "journals"]).await.good(), &["sale", "reversal", "cash KES"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vouchers_are_printed_and_redeemed_once() {
+    let controller = controller().await;
+    let ann = isp(&controller).await;
+    shop(&ann).await;
+    let add = ["package", "add", "Day", "--kind", "hotspot", "--price", "50", "--speed", "5M/2M", "--validity", "1d"];
+    ann.run(&add).await.good();
+    let create = ["voucher", "create", "--package", "Day", "--count", "3", "--router", "mast-1", "--expires", "2026-02-01"];
+    let codes = ann.run(&create).await.good();
+    assert_eq!(codes.lines().count(), 3, "{codes}");
+    let batches = ann.json(&["voucher", "list"]).await;
+    has(&ann.run(&["voucher", "list"]).await.good(), &["Day", "mast-1", "2026-02-01 00:00"]);
+    let code = codes.lines().next().expect("a code");
+    let redeemed = ann.run(&["voucher", "redeem", code, "--router", "mast-1"]).await.good();
+    has(&redeemed, &[&code.to_lowercase(), "2026-01-16 09:00"]);
+    has(&ann.run(&["voucher", "redeem", code, "--router", "mast-1"]).await.refused(1), &["not valid here"]);
+    let left = ann.run(&["voucher", "print", batches["items"][0]["id"].as_str().expect("an id")]).await.good();
+    assert_eq!(left.lines().collect::<BTreeSet<_>>(), codes.lines().skip(1).collect::<BTreeSet<_>>());
+    let printed = ann.folder.path().join("printed.txt");
+    std::fs::write(&printed, "ABCD-2345\n\n WXYZ-6789 \n").expect("written");
+    let create = ["voucher", "create", "--package", "Day", "--codes", printed.to_str().expect("a path")];
+    ann.run(&create).await.good();
+    has(&ann.run(&["voucher", "redeem", "abcd2345", "--router", "mast-1", "--customer", "alice"]).await.refused(1), &["package"]);
+    ann.run(&["voucher", "redeem", "abcd2345", "--router", "mast-1"]).await.good();
 }
 
 #[tokio::test(flavor = "multi_thread")]

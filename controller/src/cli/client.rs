@@ -4,10 +4,13 @@ use super::login::SavedLogin;
 use super::table::{Column, one_line, several_lines, table};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use futures_util::future::ready;
+use futures_util::stream::{self, StreamExt as _};
 use model::Secret;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -22,6 +25,8 @@ const ANSWER_MAX_BYTES: usize = 32 << 20;
 const FIND_PAGE: &str = "200";
 /// Pages that are looked through for a name.
 const FIND_PAGES_MAX: usize = 100;
+/// Names that are looked up at the same time.
+const LOOKUPS_AT_ONCE: usize = 8;
 
 /// Which controller, and as whom.
 #[derive(Debug, Args)]
@@ -204,6 +209,9 @@ pub(super) struct Noun {
     pub search: Option<&'static str>,
 }
 
+/// Fields that hold ids, with what they are ids of.
+pub(super) type Named<'a> = &'a [(&'a str, &'a Noun)];
+
 /// A way to the API.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -313,12 +321,19 @@ impl Client {
         Ok(self.show(&answer, |_| one_line(sentence)))
     }
 
-    /// Reads one page of a list and shows it as a table.
+    /// Reads one page of a list and shows it as a table, with names in place of the ids in `named`.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
-    pub(super) async fn list(&self, call: Call<'_>, page: &PageArgs, columns: &[Column]) -> anyhow::Result<String> {
-        let answer = self.send(call.query("limit", Some(page.limit.to_string())).query("cursor", page.cursor.clone())).await?;
+    pub(super) async fn list(
+        &self,
+        call: Call<'_>,
+        page: &PageArgs,
+        columns: &[Column],
+        named: Named<'_>,
+    ) -> anyhow::Result<String> {
+        let call = call.query("limit", Some(page.limit.to_string())).query("cursor", page.cursor.clone());
+        let answer = self.named(self.send(call).await?, named).await;
         Ok(self.show(&answer, |value| {
             let mut text = table(columns, items(value));
             if let Some(next) = value["next"].as_str() {
@@ -326,6 +341,36 @@ impl Client {
             }
             text
         }))
+    }
+
+    /// Puts names in place of ids, in an item or in a list's items, for people. An id whose name may not be read stays.
+    pub(super) async fn named(&self, mut answer: Answer, named: Named<'_>) -> Answer {
+        if self.json {
+            return answer;
+        }
+        let mut shown: Vec<&mut Value> = match &mut answer.value {
+            Value::Object(fields) if fields.get("items").is_some_and(Value::is_array) => {
+                fields["items"].as_array_mut().into_iter().flatten().collect()
+            }
+            item => vec![item],
+        };
+        for (field, noun) in named {
+            let ids: BTreeSet<String> = shown.iter().filter_map(|item| item[*field].as_str()).map(str::to_owned).collect();
+            let lookups = ids.into_iter().map(|id| async {
+                let path: Vec<&str> = noun.list.iter().copied().chain([id.as_str()]).collect();
+                let found = self.send(Call::get(path)).await.ok()?;
+                let name = found.value[noun.name].as_str()?.to_owned();
+                Some((id, name))
+            });
+            let names: BTreeMap<String, String> =
+                stream::iter(lookups).buffer_unordered(LOOKUPS_AT_ONCE).filter_map(ready).collect().await;
+            for item in &mut shown {
+                if let Some(name) = item[*field].as_str().and_then(|id| names.get(id)) {
+                    item[*field] = Value::String(name.clone());
+                }
+            }
+        }
+        answer
     }
 
     /// Returns the id of what is called by this name; an id is taken as it is.

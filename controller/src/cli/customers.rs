@@ -173,19 +173,15 @@ impl Who {
     async fn show(self, client: &Client) -> anyhow::Result<String> {
         let id = client.id_of(&CUSTOMER, &self.customer).await?;
         let answer = client.send(Call::get(["customers", &id])).await?;
-        let name_of = async |noun: &Noun, field: &str| -> anyhow::Result<String> {
-            let id = text(&answer.value, field);
-            Ok(text(&client.send(Call::get([noun.list[0], &id])).await?.value, "name"))
-        };
-        let (router, package) = (name_of(&ROUTER, "router").await?, name_of(&PACKAGE, "package").await?);
+        let answer = client.named(answer, &[("router", &ROUTER), ("package", &PACKAGE)]).await;
         Ok(client.show(&answer, |value| {
             fields(&[
                 ("login", text(value, "login")),
                 ("name", text(value, "full_name")),
                 ("phone", text(value, "phone")),
                 ("kind", text(value, "kind")),
-                ("router", router),
-                ("package", package),
+                ("router", text(value, "router")),
+                ("package", text(value, "package")),
                 ("address", text(value, "address")),
                 ("device", text(value, "mac")),
                 ("status", text(value, "status")),
@@ -225,14 +221,15 @@ impl List {
             words("LOGIN", |item| text(item, "login")),
             words("NAME", |item| text(item, "full_name")),
             words("PHONE", |item| text(item, "phone")),
-            words("KIND", |item| text(item, "kind")),
+            words("ROUTER", |item| text(item, "router")),
+            words("PACKAGE", |item| text(item, "package")),
             words("STATUS", |item| text(item, "status")),
             words("PAID UNTIL", |item| time(item, "paid_until")),
             words("ADDRESS", |item| text(item, "address")),
             words("ID", |item| text(item, "id")),
         ];
         let call = Call::get(CUSTOMER.list).query("router", router).query("kind", self.kind).query("login", self.login);
-        client.list(call, &self.page, &columns).await
+        client.list(call, &self.page, &columns, &[("router", &ROUTER), ("package", &PACKAGE)]).await
     }
 }
 

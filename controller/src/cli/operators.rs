@@ -63,7 +63,7 @@ impl People {
                     words("STATUS", |item| text(item, "status")),
                     words("ID", |item| text(item, "id")),
                 ];
-                client.list(Call::get(["operators"]), &page, &columns).await
+                client.list(Call::get(["operators"]), &page, &columns, &[]).await
             }
         }
     }
@@ -110,7 +110,7 @@ impl Tokens {
                     words("REVOKED", |item| time(item, "revoked_at")),
                     words("ID", |item| text(item, "id")),
                 ];
-                client.list(Call::get(TOKEN.list), &page, &columns).await
+                client.list(Call::get(TOKEN.list), &page, &columns, &[]).await
             }
             Self::Revoke { name } => {
                 let id = client.id_of(&TOKEN, &name).await?;

@@ -163,7 +163,7 @@ impl Packages {
                     words("OFF SALE", |item| time(item, "retired_at")),
                     words("ID", |item| text(item, "id")),
                 ];
-                client.list(Call::get(PACKAGE.list), &page, &columns).await
+                client.list(Call::get(PACKAGE.list), &page, &columns, &[]).await
             }
             Self::Show { package } => {
                 let id = client.id_of(&PACKAGE, &package).await?;

@@ -128,17 +128,21 @@ impl Payments {
                 let columns = [
                     words("RECEIVED", |item| time(item, "received_at")),
                     words("RECEIPT", |item| text(item, "receipt")),
+                    words("CUSTOMER", |item| text(item, "customer")),
                     words("METHOD", |item| text(item, "method")),
                     numbers("AMOUNT", |item| money(item, "amount")),
                     words("STATE", |item| text(item, "state")),
                     words("TAKEN BY", |item| text(item, "taken_by")),
                     words("ID", |item| text(item, "id")),
                 ];
-                client.list(Call::get(PAYMENT.list).query("customer", customer), &page, &columns).await
+                client
+                    .list(Call::get(PAYMENT.list).query("customer", customer), &page, &columns, &[("customer", &CUSTOMER)])
+                    .await
             }
             Self::Show { payment } => {
                 let id = client.id_of(&PAYMENT, &payment).await?;
                 let answer = client.send(Call::get(["payments", &id])).await?;
+                let answer = client.named(answer, &[("customer", &CUSTOMER), ("package", &PACKAGE)]).await;
                 Ok(client.show(&answer, readable))
             }
             Self::Reverse { payment, reason, key } => {
@@ -202,7 +206,7 @@ impl Ledger {
                     }),
                     words("PAYMENT", |item| text(item, "payment")),
                 ];
-                client.list(Call::get(["ledger", "journals"]), &page, &columns).await
+                client.list(Call::get(["ledger", "journals"]), &page, &columns, &[]).await
             }
         }
     }

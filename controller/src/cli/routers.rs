@@ -162,7 +162,11 @@ impl Routers {
                 client
                     .done(
                         call,
-                        &format!("`{}` is confirmed; next: mastwire-controller router preflight {}", which.router, typed(&which.router)),
+                        &format!(
+                            "`{}` is confirmed; next: mastwire-controller router preflight {}",
+                            which.router,
+                            typed(&which.router)
+                        ),
                     )
                     .await
             }
@@ -251,7 +255,10 @@ impl Services {
         let services: Vec<Value> = pppoe.into_iter().chain(hotspot).collect();
         let call = Call::put(["routers", &id, "services"]).json(&json!({ "services": services }));
         client
-            .done(call, &format!("chosen; look at what would change: mastwire-controller router plan {}", typed(&self.which.router)))
+            .done(
+                call,
+                &format!("chosen; look at what would change: mastwire-controller router plan {}", typed(&self.which.router)),
+            )
             .await
     }
 }
@@ -267,7 +274,7 @@ async fn list(client: &Client, page: &PageArgs) -> anyhow::Result<String> {
         words("SERIAL", |item| text(item, "serial")),
         words("ID", |item| text(item, "id")),
     ];
-    client.list(Call::get(ROUTER.list), page, &columns).await
+    client.list(Call::get(ROUTER.list), page, &columns, &[]).await
 }
 
 fn readable(item: &Value) -> String {
@@ -354,5 +361,5 @@ async fn changes(client: &Client, which: &Which, page: &PageArgs) -> anyhow::Res
         }),
         words("ERROR", |item| text(item, "error")),
     ];
-    client.list(Call::get(["routers", &id, "change-sets"]), page, &columns).await
+    client.list(Call::get(["routers", &id, "change-sets"]), page, &columns, &[]).await
 }

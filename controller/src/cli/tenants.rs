@@ -81,7 +81,7 @@ impl Tenants {
                     words("SINCE", |item| time(item, "created_at")),
                     words("ID", |item| text(item, "id")),
                 ];
-                client.list(Call::get(TENANT.list), &page, &columns).await
+                client.list(Call::get(TENANT.list), &page, &columns, &[]).await
             }
             Self::Suspend { tenant } => {
                 let id = client.id_of(&TENANT, &tenant).await?;

@@ -1,6 +1,6 @@
 //! Vouchers: made in batches, printed, redeemed.
 
-use super::client::{Call, Client, PageArgs};
+use super::client::{Call, Client, PageArgs, items};
 use super::customers::CUSTOMER;
 use super::packages::PACKAGE;
 use super::payments::Key;
@@ -24,7 +24,7 @@ pub(super) enum Vouchers {
     /// Lists the batches
     #[command(after_help = "Example:\n  mastwire-controller voucher list")]
     List(PageArgs),
-    /// Prints a batch's codes again, one a line; the audit log says who did
+    /// Prints a batch's codes that are still good, one a line; the audit log says who did
     #[command(after_help = "Example:\n  mastwire-controller voucher print vba_0123456789abcdef0123456789abcdef")]
     Print {
         /// The batch's id
@@ -45,11 +45,11 @@ pub(super) struct Create {
     package: String,
     /// How many codes to make, 1 to 10000
     #[arg(long, value_name = "N")]
-    count: Option<u32>,
+    count: Option<u16>,
     /// A file with codes that are printed already, one a line
     #[arg(long, value_name = "FILE")]
     codes: Option<PathBuf>,
-    /// How long the codes are
+    /// How long the codes are, 8 to 10 characters
     #[arg(long, value_name = "N", requires = "count")]
     length: Option<u8>,
     /// The only router on which they are good
@@ -84,17 +84,21 @@ impl Vouchers {
             Self::List(page) => {
                 let columns = [
                     words("MADE", |item| time(item, "created_at")),
-                    words("PACKAGE", |item| text(item, "package_name")),
+                    words("PACKAGE", |item| text(item, "package")),
+                    words("ROUTER", |item| text(item, "router")),
                     numbers("CODES", |item| text(item, "size")),
                     numbers("LEFT", |item| text(item, "available")),
                     words("EXPIRES", |item| time(item, "expires_at")),
                     words("ID", |item| text(item, "id")),
                 ];
-                client.list(Call::get(["voucher-batches"]), &page, &columns).await
+                client.list(Call::get(["voucher-batches"]), &page, &columns, &[("package", &PACKAGE), ("router", &ROUTER)]).await
             }
             Self::Print { batch } => {
                 let answer = client.send(Call::get(["voucher-batches", &batch, "codes"])).await?;
-                Ok(client.show(&answer, codes))
+                Ok(client.show(&answer, |value| {
+                    let good = items(value).iter().filter(|item| item["state"] == "available");
+                    good.map(|item| one_line(&text(item, "code")) + "\n").collect()
+                }))
             }
             Self::Redeem(redeem) => redeem.run(client).await,
         }
@@ -116,7 +120,10 @@ impl Create {
         let body = json!({ "package": package, "count": self.count, "codes": printed, "length": self.length, "router": router,
                            "expires_at": self.expires });
         let answer = client.send(Call::post(["voucher-batches"]).json(&body)).await?;
-        Ok(client.show(&answer, codes))
+        Ok(client.show(&answer, |value| {
+            let codes = value["codes"].as_array().map_or(&[][..], Vec::as_slice);
+            codes.iter().filter_map(Value::as_str).map(|code| one_line(code) + "\n").collect()
+        }))
     }
 }
 
@@ -126,18 +133,14 @@ impl Redeem {
         let customer = client.id_of_some(&CUSTOMER, self.customer.as_deref()).await?;
         let body = json!({ "code": self.code, "router": router, "customer": customer, "mac": self.mac });
         let answer = self.key.send(client, Call::post(["vouchers", "redeem"]).json(&body)).await?;
+        let answer = client.named(answer, &[("customer", &CUSTOMER)]).await;
         Ok(client.show(&answer, |value| {
             fields(&[
-                ("login", text(value, "login")),
+                ("customer", text(value, "customer")),
                 ("paid from", time(value, "starts_at")),
                 ("paid until", time(value, "ends_at")),
                 ("payment", text(value, "payment")),
             ])
         }))
     }
-}
-
-fn codes(value: &Value) -> String {
-    let codes = value["codes"].as_array().map_or(&[][..], Vec::as_slice);
-    codes.iter().filter_map(Value::as_str).map(|code| one_line(code) + "\n").collect()
 }
