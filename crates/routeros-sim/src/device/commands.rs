@@ -247,14 +247,15 @@ impl Device {
                 .iter()
                 .any(|(id, other)| Some(*id) != except && other.get("name").is_some_and(|other| other == name))
         } else {
-            let keyed = key.iter().any(|key| fields.contains_key(key));
-            let service = fields.get("service").map_or("", String::as_str);
-            let overlaps = |row: &super::Row| row.get("name") == name && (service == "any" || row.get("service") == "any");
-            let same = |row: &super::Row| {
-                path == "/ppp/secret" && overlaps(row)
-                    || key.iter().all(|key| row.get(key) == fields.get(*key).map_or("", String::as_str))
+            let wanted: Vec<(&str, &str)> = key.iter().map(|key| (*key, fields.get(*key).map_or("", String::as_str))).collect();
+            let equal = |row: &super::Row, name: &str, value: &str| {
+                let own = row.get(name);
+                // One service of a secret may stand for all.
+                own == value || (path == "/ppp/secret" && name == "service" && (own == "any" || value == "any"))
             };
-            keyed && self.rows(path).any(|row| Some(row.id) != except && same(row))
+            let keyed = wanted.iter().any(|(_, value)| !value.is_empty());
+            let same = |row: &super::Row| wanted.iter().all(|(name, value)| equal(row, name, value));
+            keyed && self.rows(path).any(|row| same(row) && Some(row.id) != except)
         };
         if taken { Err(Trap::failure(rules::duplicate(path))) } else { Ok(()) }
     }

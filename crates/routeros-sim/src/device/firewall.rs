@@ -98,12 +98,20 @@ impl Device {
                 "protocol" => value == packet.protocol,
                 "dst-port" => value.split(',').any(|item| in_ports(item, packet.port)),
                 "in-interface" => self.comes_by(value, packet.interface),
+                "dst-address-type" => value == "unicast",
+                "out-interface" => value == self.uplink(),
+                "out-interface-list" => self.in_list(value, self.uplink()),
                 "in-interface-list" => self.in_list(value, packet.interface),
                 "connection-state" => value.split(',').any(|state| state == "new"),
                 _ => return false,
             };
             holds == wanted
         })
+    }
+
+    /// Returns the interface that packets for the internet leave by.
+    fn uplink(&self) -> &str {
+        self.rows("/ip/dhcp-client").next().map_or("", |row| row.get("interface"))
     }
 
     fn comes_by(&self, wanted: &str, interface: &str) -> bool {

@@ -176,3 +176,41 @@ fn a_host_with_an_address_is_limited_and_suspended() {
     lab.pass(5);
     assert!(report(&lab).online, "the entry went away at its time");
 }
+
+#[test]
+fn rules_are_matched_by_their_conditions() {
+    let mut lab = Lab::with(crate::support::config("hEX S", "7.20.8"));
+    let now = lab.now;
+    lab.router.add_customer(Customer::Static { address: "10.9.0.7".parse().expect("an address") }, now).expect("room");
+    for (conditions, stopped) in [
+        (&["src-address=10.9.0.0/24"][..], true),
+        (&["src-address=!10.9.0.0/24"], false),
+        (&["src-address=10.9.0.1-10.9.0.9", "protocol=tcp", "dst-port=80,443"], true),
+        (&["protocol=udp"], false),
+        (&["protocol=tcp", "dst-port=1-79"], false),
+        (&["dst-address=10.0.0.0/8"], false),
+        (&["out-interface-list=WAN"], true),
+        (&["out-interface-list=LAN"], false),
+        (&["out-interface=ether1", "connection-state=new"], true),
+        (&["connection-state=established,related"], false),
+        (&["src-address-list=!vip"], true),
+        (&["dst-address-list=vip"], false),
+    ] {
+        let rule = [&["/ip/firewall/filter/add", "chain=forward", "action=drop", "place-before=*1"], conditions].concat();
+        let id = lab.ok(&rule);
+        assert_eq!(!report(&lab).online, stopped, "{conditions:?}");
+        lab.ok(&["/ip/firewall/filter/remove", &format!(".id={id}")]);
+    }
+    lab.ok(&["/ip/firewall/filter/add", "chain=forward", "action=jump", "jump-target=late", "place-before=*1"]);
+    assert!(report(&lab).online);
+    lab.ok(&["/ip/firewall/filter/add", "chain=late", "action=return", "src-address=10.9.0.7", "disabled=yes"]);
+    lab.ok(&["/ip/firewall/filter/add", "chain=late", "action=reject", "comment=late"]);
+    assert_eq!(report(&lab).reason, "blocked: late");
+    let back = lab.row("/ip/firewall/filter", "action", "return")[".id"].clone();
+    lab.ok(&["/ip/firewall/filter/enable", &format!(".id={back}")]);
+    assert!(report(&lab).online);
+    let redirect =
+        ["/ip/firewall/nat/add", "chain=dstnat", "action=redirect", "dst-address-type=!local", "protocol=tcp", "comment=pay"];
+    lab.ok(&redirect);
+    assert_eq!(report(&lab).reason, "redirected: pay");
+}
