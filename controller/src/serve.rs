@@ -1,7 +1,7 @@
 //! The life of a controller: everything is made ready in order, each step refused clearly, and taken down in the opposite order.
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, HTTP_DEFAULT};
 use crate::http::Server;
 use crate::provisioning::Provisioner;
 use crate::secrets::{MasterKey, Vault};
@@ -213,7 +213,7 @@ async fn greet(app: &App, address: std::net::SocketAddr, new_key: Option<PathBuf
         println!("         This address was guessed. If routers cannot reach it, set MASTWIRE_ENDPOINT=host:port and restart.");
     }
     if let Some(token) = operators::first_operator(app).await? {
-        print_setup(&app.config.setup_url(token.expose()), "admin", &token);
+        print_setup(&app.config, "admin", &token);
     }
     println!();
     Ok(())
@@ -221,10 +221,14 @@ async fn greet(app: &App, address: std::net::SocketAddr, new_key: Option<PathBuf
 
 /// Prints a one-time link and the command that does the same.
 #[expect(clippy::print_stdout, reason = "the link is for the person at the terminal")]
-pub fn print_setup(url: &str, login: &str, token: &Secret<String>) {
+pub fn print_setup(config: &Config, login: &str, token: &Secret<String>) {
+    let token = token.expose();
+    // The command looks at the default address unless it is told another.
+    let elsewhere = config.public_url != format!("http://{HTTP_DEFAULT}");
+    let url = if elsewhere { format!(" --url {}", config.public_url) } else { String::new() };
     println!();
     println!("Set the password of `{login}` within 24 hours, once, by this link:");
-    println!("  {url}");
+    println!("  {}", config.setup_url(token));
     println!("or by this command:");
-    println!("  mastwire-controller setup {}", token.expose());
+    println!("  mastwire-controller setup {token}{url}");
 }

@@ -412,7 +412,9 @@ async fn a_lost_password_is_replaced_on_the_machine() {
         .spawn()
         .expect("it starts");
     has(&first_words(&mut child).await, &["master.key", "Keep a copy", "HTTP     127.0.0.1:"]);
-    has(&person.run(&recover(data)).await.good(), &["Set the password of `admin`", "setup mw_setup_"]);
+    let elsewhere = ["operator", "recover", "admin", "--data", data, "--public-url", "https://isp.example"];
+    let said = person.run(&elsewhere).await.good();
+    has(&said, &["Set the password of `admin`", "https://isp.example/setup#mw_setup_", " --url https://isp.example\n"]);
     let second = person.run(&["serve", "--data", data, "--http", "127.0.0.1:0"]).await;
     assert!(second.code == 1 && second.err.contains("another controller runs"), "{second:?}");
     terminate(&child);
@@ -420,7 +422,8 @@ async fn a_lost_password_is_replaced_on_the_machine() {
     assert!(ended.success());
     assert!(!Path::new(data).join("postgres/data/postmaster.pid").exists(), "its PostgreSQL has ended with it");
     person.run(&["migrate", "--data", data]).await.good();
-    has(&person.run(&recover(data)).await.good(), &["setup mw_setup_"]);
+    let said = person.run(&recover(data)).await.good();
+    assert!(said.contains("setup mw_setup_") && !said.contains("--url"), "the default address need not be said: {said}");
     let unknown = person.run(&["operator", "recover", "nobody", "--data", data]).await;
     has(&unknown.refused(1), &["no such operator"]);
 }

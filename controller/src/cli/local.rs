@@ -135,12 +135,15 @@ pub(super) struct Recover {
     login: String,
     #[command(flatten)]
     data: Data,
+    /// The address for the link, where `serve` got it as a flag
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
 }
 
 impl Recover {
     /// Makes a one-time link in the database of a running controller, or in its database alone when it is not running.
     pub(super) async fn run(self) -> anyhow::Result<String> {
-        let config = self.data.config(|_| ())?;
+        let config = self.data.config(|settings| settings.public_url = self.public_url.or(settings.public_url.take()))?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let folder = serve::cluster_folder(&config.data);
         let running = config.database_url.is_none() && Cluster::is_running(&folder);
@@ -156,7 +159,7 @@ impl Recover {
         let token = operators::recover(&database.db, &*entropy, SystemClock.now(), &self.login, false).await;
         close(database).await;
         let token = token?;
-        serve::print_setup(&config.setup_url(token.expose()), &self.login, &token);
+        serve::print_setup(&config, &self.login, &token);
         Ok(String::new())
     }
 }
