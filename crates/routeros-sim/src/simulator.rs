@@ -134,11 +134,23 @@ async fn serve_tcp(shared: Arc<Shared>, listener: TcpListener, source: Option<Ip
         if open {
             let shared = Arc::clone(&shared);
             connections.spawn(async move {
-                if let Err(error) = api::serve(shared, stream, source).await {
-                    tracing::debug!(%error, "an API connection ended: {error}");
+                tokio::select! {
+                    outcome = api::serve(Arc::clone(&shared), stream, source) => {
+                        if let Err(error) = outcome {
+                            tracing::debug!(%error, "an API connection ended: {error}");
+                        }
+                    }
+                    () = link_cut(&shared) => {}
                 }
                 drop(permit);
             });
         }
     }
+}
+
+/// Waits until the uplink carries nothing.
+async fn link_cut(shared: &Shared) {
+    let mut changes = shared.changes();
+    // The sender lives as long as `shared`.
+    while shared.with(|router, _| router.faults.link) && changes.changed().await.is_ok() {}
 }

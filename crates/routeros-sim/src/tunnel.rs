@@ -69,10 +69,11 @@ async fn end_unwanted(running: &mut BTreeMap<String, Running>, wanted: &[TunnelC
     let ended: Vec<String> = running.iter().filter(|(_, tunnel)| !stays(tunnel)).map(|(name, _)| name.clone()).collect();
     for name in ended {
         if let Some(tunnel) = running.remove(&name) {
+            // The spoke first: a link that is cut answers nobody, not even with a refusal.
+            tunnel.spoke.shutdown().await;
             if let Some((_, task)) = tunnel.api {
                 task.abort();
             }
-            tunnel.spoke.shutdown().await;
         }
     }
 }

@@ -76,7 +76,7 @@ impl Drop for Connection {
     }
 }
 
-/// Serves the API on a stream until either side ends it, the router restarts or its link is cut.
+/// Serves the API on a stream until either side ends it or the router restarts.
 ///
 /// `source` is where the connection comes from, as service and account bindings judge it; nothing passes them all.
 ///
@@ -124,10 +124,10 @@ where
 }
 
 impl Connection {
-    /// Says whether the router restarted or lost its link.
+    /// Says whether the router restarted.
     fn is_dead(&self) -> bool {
         let boots = self.boots;
-        self.shared.with(|router, _| router.boots() != boots || !router.faults.link)
+        self.shared.with(|router, _| router.boots() != boots)
     }
 
     /// Sends what is ready, as fast as the router's link allows.

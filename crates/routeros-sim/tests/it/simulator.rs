@@ -87,6 +87,9 @@ async fn the_loopback_port_obeys_the_service() {
     stream.write_all(&login).await.expect("an open stream");
     let count = stream.read(&mut buffer).await.expect("an answer");
     assert_eq!(&buffer[..count], b"\x05!done\x00");
+    simulator.control(Command::Fault(Fault::CutLink)).await.expect("a cut");
+    assert_eq!(stream.read(&mut buffer).await.unwrap_or(0), 0, "a cut ends connections");
+    simulator.control(Command::Fault(Fault::RestoreLink)).await.expect("a mend");
     let closed = simulator.shared().paste("/ip service set api address=10.10.0.2/32\n").await.expect("an idle terminal");
     assert_eq!(closed.failures, []);
     let mut stream = TcpStream::connect(address).await.expect("a connection");

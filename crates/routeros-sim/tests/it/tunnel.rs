@@ -195,21 +195,30 @@ async fn a_cut_link_is_silent_and_heals() {
 async fn the_firewall_and_the_service_keep_the_hub_out() {
     let mut hub = hub().await;
     let simulator = joined(&mut hub).await;
-    hub.connect().await;
-    paste(&simulator, "/ip service set api address=10.10.0.9/32\n").await;
-    let refused = async {
-        // The listener ends a moment after the change.
-        while hub.handle.connect(ROUTER, 8728).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refused).await.expect("the door closes");
-    paste(&simulator, "/ip service set api address=10.10.0.1/32 port=9999\n").await;
-    let opened = async {
-        while hub.handle.connect(ROUTER, 9999).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, opened).await.expect("the door opens elsewhere");
+    for (shut, open, port) in [
+        (
+            "/ip firewall filter disable [find in-interface=wg-mastwire]",
+            "/ip firewall filter enable [find in-interface=wg-mastwire]",
+            8728,
+        ),
+        ("/ip service disable api", "/ip service enable api", 8728),
+        ("/ip service set api address=10.10.0.9/32", "/ip service set api address=10.10.0.1/32 port=9999", 9999),
+    ] {
+        // The listener comes and goes a moment after the change.
+        paste(&simulator, &format!("{shut}\n")).await;
+        let closed = async {
+            while hub.handle.connect(ROUTER, 8728).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, closed).await.expect("the door closes");
+        paste(&simulator, &format!("{open}\n")).await;
+        let opened = async {
+            while hub.handle.connect(ROUTER, port).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, opened).await.expect("the door opens");
+    }
     simulator.stop().await;
 }
