@@ -81,15 +81,6 @@ pub async fn mark_applied(tx: &mut TenantTx, router: RouterId, generation: i64, 
     store::mark_applied(tx, router, generation, at).await
 }
 
-/// Writes down when a router was first seen to list a session under the customer's latest entitlement that it holds; says whether it was
-/// the first time.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn mark_online(tx: &mut TenantTx, customer: CustomerId, at: Timestamp) -> Result<bool, DbError> {
-    store::mark_online(tx, customer, at).await
-}
-
 /// Lists up to 500 customers of a router, with their logins, who were served something after `since` and were not seen online with it yet.
 ///
 /// # Errors
@@ -101,4 +92,13 @@ pub async fn awaiting_online(
     now: Timestamp,
 ) -> Result<Vec<(CustomerId, String)>, DbError> {
     store::awaiting_online(tx, router, since, now).await
+}
+
+/// Writes down when a router was first seen to list a session under what the customer has paid for and it holds; says whether it was the
+/// first time.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn mark_online(tx: &mut TenantTx, customer: CustomerId, at: Timestamp) -> Result<bool, DbError> {
+    store::mark_online(tx, customer, at).await
 }

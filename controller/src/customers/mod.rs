@@ -4,11 +4,13 @@
 //! serves a customer needs them; only a payment makes or voids one.
 
 mod entitlements;
+mod import;
 mod routes;
 mod rules;
 mod store;
 
 pub use entitlements::{Granted, awaiting_online, grant, mark_applied, mark_online, void};
+pub use import::{Imported, import};
 pub use routes::routes;
 pub use rules::readable;
 pub use store::{Customer, CustomerView, Timeline, lock, timeline};
@@ -58,6 +60,12 @@ pub enum CustomerError {
     /// The customer has left.
     #[error("the customer is terminated: make a new one")]
     Terminated,
+    /// The file is not a table of customers.
+    #[error("{0}")]
+    File(String),
+    /// Rows of a file are wrong, and nothing was written.
+    #[error("{} rows are wrong; nothing was written", .0.len())]
+    Rows(Vec<RowFault>),
     /// The package cannot be used.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -70,6 +78,15 @@ pub enum CustomerError {
     /// The database did not answer.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+/// What is wrong with a row of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFault {
+    /// The line it begins in.
+    pub line: u64,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// What the ISP wants with a customer.

@@ -1,12 +1,13 @@
 //! Customers over HTTP.
 
-use super::{CustomerChange, CustomerError, CustomerView, NewCustomer, PackageKind, store};
+use super::{CustomerChange, CustomerError, CustomerView, Imported, NewCustomer, PackageKind, store};
 use crate::app::App;
-use crate::http::{Body, Id, List, Page, Params, Problem, ProblemKind};
-use crate::operators::{Permission, TenantScope};
+use crate::http::{Body, FieldError, Id, List, Page, Params, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use model::{CustomerId, RouterId, Secret};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +24,14 @@ impl From<CustomerError> for Problem {
             CustomerError::NoRouter => Self::not_found("router"),
             CustomerError::RouterFull => Self::new(ProblemKind::Limit, error.to_string()),
             CustomerError::Kind { .. } => Self::field("package", error.to_string()),
+            CustomerError::File(_) => Self::field("file", error.to_string()),
+            CustomerError::Rows(ref rows) => {
+                let mut problem = Self::new(ProblemKind::Invalid, error.to_string());
+                let errors =
+                    rows.iter().map(|row| FieldError { field: format!("line {}", row.line), message: row.message.clone() });
+                problem.errors.extend(errors);
+                problem
+            }
             CustomerError::Terminated => Self::new(ProblemKind::Conflict, error.to_string()),
             CustomerError::Package(error) => error.into(),
             CustomerError::Operator(error) => error.into(),
@@ -32,9 +41,14 @@ impl From<CustomerError> for Problem {
     }
 }
 
+/// The largest file of customers: 10,000 rows of 500 bytes.
+const FILE_MAX_BYTES: usize = 5 << 20;
+
 /// Returns the routes of customers.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
+        .routes(routes!(import))
+        .layer(DefaultBodyLimit::max(FILE_MAX_BYTES))
         .routes(routes!(list, create))
         .routes(routes!(get, update))
         .routes(routes!(suspend))
@@ -166,4 +180,33 @@ async fn reset_password(
 ) -> Result<Json<CustomerPassword>, Problem> {
     let password = super::reset_password(&app, &scope, id, request.password).await?;
     Ok(Json(CustomerPassword { password: password.expose().clone() }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Import {
+    /// Whether the file is only looked at.
+    dry_run: bool,
+}
+
+/// Makes customers out of a table in CSV with the columns login, router and package, and if you like password, full_name, phone, kind,
+/// address and mac; routers and packages stand there by name. All rows are written, or none.
+#[utoipa::path(post, path = "/customers/import", tag = "customers", params(Import), request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = Imported)))]
+async fn import(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Params(params): Params<Import>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Imported>, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().map(str::trim) != Some("text/csv") {
+        return Err(Problem::new(ProblemKind::MediaType, "send the file as `Content-Type: text/csv`"));
+    }
+    let file = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(ProblemKind::TooLarge, "a file has at most 5 MiB: cut it into several"),
+        _ => Problem::new(ProblemKind::Invalid, "the file did not arrive whole"),
+    })?;
+    Ok(Json(super::import(&app, &scope, &file, params.dry_run).await?))
 }

@@ -11,6 +11,7 @@ use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
 use model::{CustomerId, EntitlementId, PackageId, PaymentId, RouterId};
 use serde::Serialize;
 use sqlx::FromRow;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -86,14 +87,18 @@ impl From<Row> for Customer {
             kind: PackageKind::from_stored(&row.kind).expect("the column's CHECK lets only kinds in"),
             router: row.router_id,
             package: row.package_id,
-            address: row.address.map(|address| match address.ip() {
-                IpAddr::V4(address) => address,
-                IpAddr::V6(_) => unreachable!("the column's CHECK lets only IPv4 in"),
-            }),
+            address: row.address.map(ipv4),
             mac: row.mac,
             status: CustomerStatus::from_stored(&row.status).expect("the column's CHECK lets only these in"),
             created_at: row.created_at.to_jiff(),
         }
+    }
+}
+
+fn ipv4(address: IpNetwork) -> Ipv4Addr {
+    match address.ip() {
+        IpAddr::V4(address) => address,
+        IpAddr::V6(_) => unreachable!("the column's CHECK lets only IPv4 in"),
     }
 }
 
@@ -317,6 +322,37 @@ pub(super) async fn count_on_router(tx: &mut TenantTx, router: RouterId) -> Resu
         .await?)
 }
 
+/// Reads the routers that are there, by name, for a file that names them.
+pub(super) async fn routers_by_name(tx: &mut TenantTx) -> Result<HashMap<String, RouterId>, DbError> {
+    let rows: Vec<(String, RouterId)> = sqlx::query_as("SELECT name, id FROM router WHERE tenant_id = $1 AND removed_at IS NULL")
+        .bind(tx.tenant())
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Reads which of some logins are in use.
+pub(super) async fn live_logins(tx: &mut TenantTx, logins: &[&str]) -> Result<HashSet<String>, DbError> {
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT login FROM customer WHERE tenant_id = $1 AND status <> 'terminated' AND login = ANY ($2)")
+            .bind(tx.tenant())
+            .bind(logins)
+            .fetch_all(tx.conn())
+            .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Reads the addresses that are in use.
+pub(super) async fn live_addresses(tx: &mut TenantTx) -> Result<HashSet<(RouterId, Ipv4Addr)>, DbError> {
+    let rows: Vec<(RouterId, IpNetwork)> = sqlx::query_as(
+        "SELECT router_id, address FROM customer WHERE tenant_id = $1 AND status <> 'terminated' AND address IS NOT NULL",
+    )
+    .bind(tx.tenant())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|(router, address)| (router, ipv4(address))).collect())
+}
+
 #[derive(FromRow)]
 struct SpanRow {
     id: EntitlementId,
@@ -461,16 +497,15 @@ pub(super) async fn mark_applied(tx: &mut TenantTx, router: RouterId, generation
 
 pub(super) async fn mark_online(tx: &mut TenantTx, customer: CustomerId, at: Timestamp) -> Result<bool, DbError> {
     let done = sqlx::query(
-        "UPDATE entitlement SET online_at = $3 WHERE tenant_id = $1 AND online_at IS NULL AND id =
-            (SELECT e.id FROM entitlement e WHERE e.tenant_id = $1 AND e.customer_id = $2 AND e.voided_at IS NULL AND e.applied_at IS NOT NULL
-              ORDER BY e.ends_at DESC LIMIT 1)",
+        "UPDATE entitlement SET online_at = $3
+          WHERE tenant_id = $1 AND customer_id = $2 AND ends_at > $3 AND voided_at IS NULL AND applied_at IS NOT NULL AND online_at IS NULL",
     )
     .bind(tx.tenant())
     .bind(customer)
     .bind(at.to_sqlx())
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(done.rows_affected() > 0)
 }
 
 pub(super) async fn awaiting_online(
@@ -480,8 +515,8 @@ pub(super) async fn awaiting_online(
     now: Timestamp,
 ) -> Result<Vec<(CustomerId, String)>, DbError> {
     Ok(sqlx::query_as(
-        "SELECT DISTINCT c.id, c.login FROM entitlement e JOIN customer c ON c.tenant_id = e.tenant_id AND c.id = e.customer_id
-          WHERE e.tenant_id = $1 AND e.router_id = $2 AND e.voided_at IS NULL AND e.online_at IS NULL AND e.applied_at > $3 AND e.ends_at > $4
+        "SELECT DISTINCT c.id, c.login FROM entitlement e JOIN customer c ON c.tenant_id = $1 AND c.id = e.customer_id
+          WHERE e.tenant_id = $1 AND e.router_id = $2 AND e.ends_at > $4 AND e.voided_at IS NULL AND e.applied_at > $3 AND e.online_at IS NULL
           LIMIT 500",
     )
     .bind(tx.tenant())

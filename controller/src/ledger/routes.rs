@@ -2,8 +2,7 @@
 
 use super::{Balance, JournalView, store};
 use crate::app::App;
-use crate::http::{List, Page, Problem};
-use crate::operators::{Permission, TenantScope};
+use crate::http::{List, Page, Permission, Problem, TenantScope};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;

@@ -2,8 +2,7 @@
 
 use super::{NewPackage, PackageChange, PackageError, PackageView, store};
 use crate::app::App;
-use crate::http::{Body, Id, List, Page, Problem, ProblemKind};
-use crate::operators::{Permission, TenantScope};
+use crate::http::{Body, Id, List, Page, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -3,8 +3,7 @@
 use super::{NewCash, PaymentDetails, PaymentError, PaymentView, Reversed, Taken, store};
 use crate::app::App;
 use crate::http::idempotency::{Claim, IdempotencyKey, claim, finish};
-use crate::http::{Body, Id, List, Page, Params, Problem, ProblemKind};
-use crate::operators::{Permission, TenantScope};
+use crate::http::{Body, Id, List, Page, Params, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

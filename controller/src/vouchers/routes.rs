@@ -1,9 +1,9 @@
 //! Vouchers over HTTP.
 
-use super::{BatchView, NewBatch, Permission, Redeemed, Redemption, TenantScope, VoucherError, VoucherState, store};
+use super::{BatchView, NewBatch, Redeemed, Redemption, VoucherError, VoucherState, store};
 use crate::app::App;
 use crate::http::idempotency::{Claim, IdempotencyKey, claim, finish};
-use crate::http::{Body, Id, List, Page, Problem, ProblemKind};
+use crate::http::{Body, Id, List, Page, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;

@@ -3,6 +3,7 @@
 
 mod customers;
 mod fixture;
+mod import;
 mod packages;
 mod payments;
 mod vouchers;

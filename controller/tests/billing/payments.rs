@@ -2,8 +2,8 @@
 
 use crate::fixture::{Isp, PRICE, cash, customer_id, package, payment_id, time};
 use controller::operators::{Permission, Role};
-use controller::payments;
 use controller::testing::TestApp;
+use controller::{customers, payments};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -193,8 +193,11 @@ async fn the_timeline_shows_how_long_each_step_took() {
     assert_eq!(payments::mark_applied(&mut tx, isp.router, generation - 1, later(200)).await.expect("done"), 0);
     assert_eq!(payments::mark_applied(&mut tx, isp.router, generation, later(250)).await.expect("done"), 1);
     assert_eq!(payments::mark_applied(&mut tx, isp.router, generation + 9, later(300)).await.expect("done"), 0, "once");
+    let waiting = customers::awaiting_online(&mut tx, isp.router, later(249), later(600)).await.expect("read");
+    assert_eq!(waiting, [(id, "jane".to_owned())]);
     assert!(payments::mark_online(&mut tx, id, later(700)).await.expect("done"));
     assert!(!payments::mark_online(&mut tx, id, later(900)).await.expect("done"), "once");
+    assert_eq!(customers::awaiting_online(&mut tx, isp.router, later(249), later(900)).await.expect("read"), []);
     tx.commit().await.expect("kept");
     let shown = isp.get(&format!("/payments/{}", taken.text("payment"))).await.expect(200);
     assert_eq!((shown.body["applied_ms"].as_u64(), shown.body["online_ms"].as_u64()), (Some(250), Some(700)));
