@@ -40,7 +40,7 @@ impl Shared {
         now.checked_add(ahead).unwrap_or(now)
     }
 
-    /// Moves the simulated world's time forward: second by second as far as [`STEPS_MAX`] goes, in longer steps beyond.
+    /// Moves the simulated world's time forward: second by second up to an hour, in 3,600 steps beyond.
     pub fn advance(&self, by: Duration) {
         let step = Duration::from_secs(1).max(by / STEPS_MAX);
         let mut left = by;
