@@ -168,6 +168,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// When its file cannot be used.
 pub fn open_vault(data: &Path, entropy: &Arc<dyn Entropy>) -> anyhow::Result<(Vault, bool)> {
+    let key = data.join("master.key");
+    // A new key beside an old database could open nothing in it, and would be found out only later, one secret at a time.
+    if !key.exists() && cluster_folder(data).join("data/PG_VERSION").exists() {
+        bail!(
+            "the master key {} is missing, but the database it sealed is there. Put your copy of the key back; without it no password in \
+             the database can be read. To start with an empty database instead, choose another folder with --data",
+            key.display()
+        );
+    }
     let (master, new) = MasterKey::load_or_create(&data.join("master.key"), &**entropy)?;
     Ok((Vault::new(master, entropy.clone()), new))
 }
