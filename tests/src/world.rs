@@ -1,6 +1,8 @@
 //! A controller, tenants and virtual routers, ready for a scenario.
 
+use controller::operators::Role;
 use controller::testing::{TestApp, TestTenant};
+use jiff::SignedDuration;
 use model::{Clock, RouterosVersion};
 use routeros_sim::control::Command;
 use routeros_sim::device::{BOARDS, Config};
@@ -30,9 +32,10 @@ pub struct Router {
 /// # Panics
 /// When it does not within [`PATIENCE`].
 pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
+    let mut look = tokio::time::interval(LOOK);
     let waiting = async {
         while !holds().await {
-            tokio::time::sleep(LOOK).await;
+            look.tick().await;
         }
     };
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "not within {PATIENCE:?}: {what}");
@@ -49,6 +52,22 @@ pub fn config(board: &str, version: &str, serial: &str) -> Config {
     let mut config = Config::new(board, version, 7);
     config.serial = serial.to_owned();
     config
+}
+
+/// Makes an ISP; its token is good for ever, so that a scenario may let days pass.
+///
+/// # Panics
+/// When that fails.
+pub async fn isp(test: &TestApp, name: &str) -> TestTenant {
+    let tenant = test.tenant(name).await;
+    let token = test.token(&tenant, Role::Admin).await;
+    TestTenant { token, ..tenant }
+}
+
+/// Moves the clock to five minutes past a full hour: what ends in whole hours from now ends 55 minutes before its fuse.
+pub fn five_past(test: &TestApp) {
+    let past = test.clock.now().as_second().rem_euclid(3600);
+    test.clock.advance(SignedDuration::from_secs(3600 + 300 - past));
 }
 
 /// Adds a router, pastes the block into a virtual one, waits until it has joined, and confirms its serial number.
@@ -82,17 +101,28 @@ pub async fn serve(test: &TestApp, tenant: &TestTenant, router: &Router, service
     test.call("POST", &format!("{path}/apply"), &tenant.token, None).await.expect(200).body
 }
 
-/// Makes a package; returns its id.
+/// Makes a package that lasts a day, 10 Mbit/s down and 5 up; returns its id. `more` adds to or replaces these fields.
+///
+/// # Panics
+/// When it is refused.
+pub async fn package_with(test: &TestApp, tenant: &TestTenant, kind: &str, name: &str, minor: i64, more: Value) -> String {
+    let mut body = json!({
+        "name": name, "kind": kind, "price": { "minor": minor, "currency": "KES" },
+        "speed": { "download_bps": 10_000_000, "upload_bps": 5_000_000 },
+        "validity": { "seconds": 86_400 },
+    });
+    for (field, value) in more.as_object().into_iter().flatten() {
+        body[field] = value.clone();
+    }
+    test.call("POST", "/api/v1/packages", &tenant.token, Some(body)).await.expect(201).text("id")
+}
+
+/// Makes a package that lasts a day, 10 Mbit/s down and 5 up; returns its id.
 ///
 /// # Panics
 /// When it is refused.
 pub async fn package(test: &TestApp, tenant: &TestTenant, kind: &str, name: &str, minor: i64) -> String {
-    let body = json!({
-        "name": name, "kind": kind, "price": { "minor": minor, "currency": "KES" },
-        "speed": { "download_bps": 10_000_000, "upload_bps": 5_000_000 },
-        "validity": { "seconds": 86_400 }, "on_expiry": if kind == "hotspot" { "disable" } else { "redirect" },
-    });
-    test.call("POST", "/api/v1/packages", &tenant.token, Some(body)).await.expect(201).text("id")
+    package_with(test, tenant, kind, name, minor, json!({})).await
 }
 
 /// Makes a customer with the password `dial-1234`; returns the id.
@@ -121,4 +151,75 @@ pub async fn fares(router: &Router, name: &str) -> Value {
     let all = router.sim.control(Command::Customers).await.expect("a running router tells");
     let list = all.as_array().cloned().unwrap_or_default();
     list.into_iter().find(|customer| customer["name"] == name).unwrap_or(Value::Null)
+}
+
+/// Switches a customer's box on, or off and on again; it dials at once.
+///
+/// # Panics
+/// When the router refuses the command.
+pub async fn dial(router: &Router, name: &str, password: &str) {
+    let dial = Command::Dial { name: name.into(), password: password.into(), interface: "ether5".into(), mac: String::new() };
+    router.sim.control(dial).await.expect("the box is switched on");
+}
+
+/// Prints a menu of a virtual router as its administrator sees it; each query is a word such as `name=jane`.
+///
+/// # Panics
+/// When the router refuses.
+pub async fn print(router: &Router, path: &str, queries: &[&str]) -> Vec<Value> {
+    let queries = queries.iter().map(|&query| query.to_owned()).collect();
+    let rows = router.sim.control(Command::Print { path: path.into(), queries }).await.expect("a menu that exists");
+    rows.as_array().cloned().unwrap_or_default()
+}
+
+/// Prints the one row of a menu for which the queries hold.
+///
+/// # Panics
+/// When there is none, or more than one.
+pub async fn row(router: &Router, path: &str, queries: &[&str]) -> Value {
+    let mut rows = print(router, path, queries).await;
+    assert_eq!(rows.len(), 1, "{path} {queries:?}: {rows:?}");
+    rows.remove(0)
+}
+
+/// Waits until the virtual router's customer reaches the internet, or does not.
+///
+/// # Panics
+/// When that does not happen in time.
+pub async fn until_online(router: &Router, name: &str, online: bool) {
+    until(&format!("{name} online: {online}"), async || fares(router, name).await["online"] == online).await;
+}
+
+/// Returns how a router stands to what it should hold.
+///
+/// # Panics
+/// When it is refused.
+pub async fn state(test: &TestApp, tenant: &TestTenant, router: &Router) -> Value {
+    test.call("GET", &format!("/api/v1/routers/{}/state", router.id), &tenant.token, None).await.expect(200).body
+}
+
+/// Waits until a router was seen to hold what is wanted.
+///
+/// # Panics
+/// When that does not happen in time.
+pub async fn until_in_sync(test: &TestApp, tenant: &TestTenant, router: &Router) {
+    until("the router is in sync", async || state(test, tenant, router).await["in_sync"] == true).await;
+}
+
+/// Returns the plans that were applied to a router, newest first.
+///
+/// # Panics
+/// When it is refused.
+pub async fn change_sets(test: &TestApp, tenant: &TestTenant, router: &Router) -> Vec<Value> {
+    let path = format!("/api/v1/routers/{}/change-sets?limit=100", router.id);
+    let list = test.call("GET", &path, &tenant.token, None).await.expect(200);
+    list.body["items"].as_array().cloned().unwrap_or_default()
+}
+
+/// Returns how many writes a second pass would send.
+///
+/// # Panics
+/// When the router cannot be read.
+pub async fn planned(test: &TestApp, tenant: &TestTenant, router: &Router) -> Value {
+    test.call("GET", &format!("/api/v1/routers/{}/plan", router.id), &tenant.token, None).await.expect(200).body
 }

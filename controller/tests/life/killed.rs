@@ -15,9 +15,10 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(150);
 
 async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
+    let mut look = tokio::time::interval(Duration::from_millis(50));
     let waiting = async {
         while !holds().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            look.tick().await;
         }
     };
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "not within {PATIENCE:?}: {what}");

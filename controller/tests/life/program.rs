@@ -56,9 +56,10 @@ pub fn command(data: &Path) -> Command {
 
 /// Waits until a process is gone, at most 5 s: that is the promise.
 pub async fn gone(pid: i32) -> bool {
+    let mut look = tokio::time::interval(Duration::from_millis(20));
     let gone = async {
         while Path::new(&format!("/proc/{pid}")).exists() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            look.tick().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(5), gone).await.is_ok()
