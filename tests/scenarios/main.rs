@@ -1,3 +1,5 @@
-//! Scenarios over the whole system, one file for each road through it.
+//! The roads that an ISP and its customers take, and the bad luck on them, each in a file of its own.
 
+mod expiry;
+mod librouteros;
 mod pppoe;

@@ -1,3 +1,4 @@
 //! System tests: the controller in one process with virtual routers that dial its hub over real UDP sockets on loopback.
 
+pub mod judges;
 pub mod world;

@@ -140,7 +140,10 @@ pub async fn customer(test: &TestApp, tenant: &TestTenant, router: &Router, pack
 /// When it is refused.
 pub async fn pay(test: &TestApp, tenant: &TestTenant, customer: &str, minor: i64) -> String {
     let body = json!({ "amount": { "minor": minor, "currency": "KES" } });
-    test.call("POST", &format!("/api/v1/customers/{customer}/payments"), &tenant.token, Some(body)).await.expect(201).text("payment")
+    test.call("POST", &format!("/api/v1/customers/{customer}/payments"), &tenant.token, Some(body))
+        .await
+        .expect(201)
+        .text("payment")
 }
 
 /// Returns how the virtual router's customer of that name fares, as its control socket tells.
