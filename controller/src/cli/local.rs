@@ -100,6 +100,17 @@ impl Migrate {
     }
 }
 
+/// Prints the OpenAPI document of the API
+#[derive(Debug, Args)]
+#[command(hide = true, after_help = "Example:\n  mastwire-controller openapi > docs/openapi.json")]
+pub(super) struct OpenApi;
+
+impl OpenApi {
+    pub(super) fn run(self) -> anyhow::Result<String> {
+        Ok(crate::http::openapi().to_pretty_json()? + "\n")
+    }
+}
+
 /// The settings
 #[derive(Debug, Subcommand)]
 pub(super) enum Configuration {

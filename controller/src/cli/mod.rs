@@ -40,6 +40,8 @@ enum Command {
     Migrate(local::Migrate),
     #[command(subcommand)]
     Config(local::Configuration),
+    #[command(name = "openapi")]
+    OpenApi(local::OpenApi),
     #[command(flatten)]
     Api(ApiCommand),
     #[command(subcommand)]
@@ -90,6 +92,7 @@ impl Cli {
             Command::Serve(serve) => return serve.run().await,
             Command::Migrate(migrate) => migrate.run().await?,
             Command::Config(config) => config.run()?,
+            Command::OpenApi(document) => document.run()?,
             Command::Operator(Operators::Recover(recover)) => recover.run().await?,
             Command::Operator(Operators::People(people)) => {
                 people.run(&Client::new(connection, SavedLogin::read()?.as_ref())?).await?
