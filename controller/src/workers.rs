@@ -108,6 +108,7 @@ async fn looks(app: Arc<App>) {
 async fn sweeps(app: Arc<App>) {
     loop {
         report("ending enrolments", enrolment::expire(&app).await);
+        report("finishing enrolments", enrolment::finish_bound(&app).await);
         report("forgetting old idempotency keys", http::idempotency::forget_old(&app).await);
         tokio::time::sleep(SWEEP_EVERY).await;
     }

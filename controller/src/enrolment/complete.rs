@@ -3,7 +3,7 @@
 use super::store;
 use super::{EnrolmentError, note, rules};
 use crate::app::App;
-use crate::provisioning::{self, API_WAS_OFF, Account, NTP_HAD_NO_SERVERS, NTP_WAS_OFF};
+use crate::provisioning::{self, API_WAS_OFF, Account, NTP_HAD_NO_SERVERS, NTP_WAS_OFF, OpenError};
 use crate::secrets::Place;
 use crate::tunnels::{self, TunnelError};
 use base64::Engine as _;
@@ -58,7 +58,11 @@ pub async fn complete(app: &App, door: &TenantDoor, router: RouterId) -> Result<
     let Some(id) = store::bound(&mut tx, router).await? else { return Ok(false) };
     drop(tx);
     let done = finish(app, door, router, id).await;
-    if let Err(error) = &done {
+    // A router that is away is seen as such; what was noted before says more.
+    let away = matches!(done, Err(EnrolmentError::Open(OpenError::Tunnel(TunnelError::Away))));
+    if let Err(error) = &done
+        && !away
+    {
         note(app, door, id, &telemetry::chain(error).to_string()).await?;
     }
     done.map(|()| true)

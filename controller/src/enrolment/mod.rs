@@ -45,7 +45,7 @@ pub enum EnrolmentError {
     #[error("the block cannot be written")]
     Unfit(#[from] Unfit),
     /// The router cannot be logged in to.
-    #[error("the tunnel is up and the router cannot be logged in to")]
+    #[error("the router cannot be logged in to")]
     Open(#[from] OpenError),
     /// The router did not do what was asked.
     #[error("{step} failed on the router")]

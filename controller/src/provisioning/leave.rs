@@ -17,9 +17,14 @@ use std::time::Duration;
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What enrolment put on the router besides the tunnel itself, in the order in which it can go: a group goes after its user.
-const ACCOUNT: [&Menu; 3] = [&cat::ip_firewall_filter::MENU, &cat::user::MENU, &cat::user_group::MENU];
-/// The tunnel itself; the first of these cuts the path.
-const TUNNEL: [&Menu; 3] = [&cat::ip_address::MENU, &cat::interface_wireguard_peers::MENU, &cat::interface_wireguard::MENU];
+const ACCOUNT: [&Menu; 2] = [&cat::user::MENU, &cat::user_group::MENU];
+/// The tunnel itself and the rule that lets us in through it; the first of these cuts the path.
+const TUNNEL: [&Menu; 4] = [
+    &cat::ip_firewall_filter::MENU,
+    &cat::ip_address::MENU,
+    &cat::interface_wireguard_peers::MENU,
+    &cat::interface_wireguard::MENU,
+];
 
 /// Removes all our objects from a router that can be reached: services and customers, then our account, then the tunnel.
 /// Foreign objects stay as they are.
