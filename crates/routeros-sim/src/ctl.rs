@@ -59,6 +59,8 @@ enum Asked {
     Static { address: Ipv4Addr },
     /// Tell how every customer fares.
     Customers,
+    /// Ping an address through the tunnel that has a peer for it.
+    Ping { address: Ipv4Addr },
     /// Print a menu: ctl SOCKET print /ppp/active name=asha
     Print { path: String, queries: Vec<String> },
     /// Let something go wrong, or right again.
@@ -146,6 +148,7 @@ impl Asked {
             }
             Self::Static { address } => Command::Static { address },
             Self::Customers => Command::Customers,
+            Self::Ping { address } => Command::Ping { address },
             Self::Print { path, queries } => Command::Print { path, queries },
             Self::Fault(wrong) => Command::Fault(wrong.fault()),
             Self::Clock { set, advance } => Command::Clock { set, advance },

@@ -1,8 +1,12 @@
 //! The router in the world of threads and clocks: one lock around the pure machine, and a signal when something changed.
 
 use crate::router::{Ended, Fetch, Fetched, Router, RunId, StartError};
+use ::tunnel::io::SpokeHandle;
 use jiff::{SignedDuration, Timestamp};
 use model::Clock;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,8 +15,17 @@ use tokio::sync::watch;
 /// How often the router is told the time when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long an echo request waits for its answer, and how many bytes it carries.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const PING_BYTES: usize = 56;
+
 /// The most steps in which time is moved forward.
 const STEPS_MAX: u32 = 3_600;
+
+/// No tunnel leads to an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no tunnel has a peer for {0}")]
+pub struct NoWay(pub Ipv4Addr);
 
 /// A router that several tasks share.
 #[derive(Debug)]
@@ -22,6 +35,8 @@ pub struct Shared {
     /// Milliseconds that the whole simulated world, customers included, is ahead of the clock.
     ahead: AtomicI64,
     changed: watch::Sender<u64>,
+    /// The tunnels that are up, by interface.
+    spokes: Mutex<BTreeMap<String, SpokeHandle>>,
 }
 
 impl Shared {
@@ -29,7 +44,13 @@ impl Shared {
     #[must_use]
     pub fn new(config: crate::device::Config, clock: Arc<dyn Clock>) -> Arc<Self> {
         let router = Router::new(config, clock.now());
-        Arc::new(Self { router: Mutex::new(router), clock, ahead: AtomicI64::new(0), changed: watch::Sender::new(0) })
+        Arc::new(Self {
+            router: Mutex::new(router),
+            clock,
+            ahead: AtomicI64::new(0),
+            changed: watch::Sender::new(0),
+            spokes: Mutex::default(),
+        })
     }
 
     /// Returns the simulated world's time.
@@ -66,6 +87,38 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Router> {
         self.router.lock().expect("no task panics while it holds the router")
+    }
+
+    /// Notes a tunnel that is up, or with nothing that it is down.
+    pub(crate) fn note_tunnel(&self, interface: &str, spoke: Option<SpokeHandle>) {
+        let mut spokes = self.spokes.lock().expect("no task panics while it holds the tunnels");
+        match spoke {
+            Some(spoke) => drop(spokes.insert(interface.to_owned(), spoke)),
+            None => drop(spokes.remove(interface)),
+        }
+    }
+
+    /// Sends an echo request into the tunnel that has a peer for the address, and returns the time until its answer; nothing
+    /// when none comes within 2 s.
+    ///
+    /// # Errors
+    /// When no tunnel has a peer for the address.
+    ///
+    /// # Cancel safety
+    /// Dropping the future forgets the request.
+    pub async fn ping(&self, address: Ipv4Addr) -> Result<Option<Duration>, NoWay> {
+        let spokes: Vec<SpokeHandle> =
+            self.spokes.lock().expect("no task panics while it holds the tunnels").values().cloned().collect();
+        for spoke in spokes {
+            match tokio::time::timeout(PING_TIMEOUT, spoke.ping(address, PING_BYTES)).await {
+                Err(_) => return Ok(None),
+                Ok(Ok(time)) => return Ok(Some(time)),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::HostUnreachable => {}
+                // The tunnel went down meanwhile.
+                Ok(Err(_)) => return Ok(None),
+            }
+        }
+        Err(NoWay(address))
     }
 
     /// Signals every change from now on.

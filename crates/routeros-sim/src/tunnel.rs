@@ -49,7 +49,7 @@ pub async fn run(shared: Arc<Shared>) {
             let wanted = if router.faults.link { router.device().tunnels() } else { Vec::new() };
             (wanted, router.boots())
         });
-        end_unwanted(&mut running, &wanted, boots).await;
+        end_unwanted(&shared, &mut running, &wanted, boots).await;
         for config in wanted {
             if let Err(error) = keep(&shared, &mut running, &mut tasks, config, boots).await {
                 tracing::warn!(%error, "a tunnel could not be set up: {error}");
@@ -58,7 +58,7 @@ pub async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn end_unwanted(running: &mut BTreeMap<String, Running>, wanted: &[TunnelConfig], boots: u64) {
+async fn end_unwanted(shared: &Shared, running: &mut BTreeMap<String, Running>, wanted: &[TunnelConfig], boots: u64) {
     let stays = |tunnel: &Running| {
         let same = |config: &TunnelConfig| {
             (&config.name, &config.private_key, config.mtu, config.listen_port)
@@ -69,6 +69,7 @@ async fn end_unwanted(running: &mut BTreeMap<String, Running>, wanted: &[TunnelC
     let ended: Vec<String> = running.iter().filter(|(_, tunnel)| !stays(tunnel)).map(|(name, _)| name.clone()).collect();
     for name in ended {
         if let Some(tunnel) = running.remove(&name) {
+            shared.note_tunnel(&name, None);
             // The spoke first: a link that is cut answers nobody, not even with a refusal.
             tunnel.spoke.shutdown().await;
             if let Some((_, task)) = tunnel.api {
@@ -91,6 +92,7 @@ async fn keep(
         let mut spoke = SpokeConfig::new(config.private_key.clone(), config.address);
         spoke.mtu = usize::from(config.mtu);
         let spoke = spawn_spoke(socket, &spoke)?;
+        shared.note_tunnel(&config.name, Some(spoke.clone()));
         running.insert(config.name.clone(), Running { config: config.clone(), boots, spoke, told: Vec::new(), api: None });
     }
     let Some(tunnel) = running.get_mut(&config.name) else { return Ok(()) };

@@ -69,6 +69,11 @@ pub enum Command {
     },
     /// Tells how every customer fares.
     Customers,
+    /// Sends an echo request into the tunnel that has a peer for an address, and tells whether an answer came within 2 s.
+    Ping {
+        /// The address.
+        address: Ipv4Addr,
+    },
     /// Prints a menu as its administrator sees it.
     Print {
         /// The menu: `/ppp/active`.
@@ -159,6 +164,10 @@ pub async fn run(
             count => Ok(json!({ "gone": count })),
         },
         Command::Customers => Ok(json!(shared.with(|router, _| router.customers()))),
+        Command::Ping { address } => {
+            let answer = shared.ping(address).await.map_err(|error| error.to_string())?;
+            Ok(json!({ "answered": answer.is_some(), "microseconds": answer.map(|time| time.as_micros()) }))
+        }
         Command::Print { path, queries } => print(shared, &path, queries),
         Command::Fault(fault) => shared.with(|router, now| fault.apply(router, now)).map(|()| Value::Null),
         Command::Clock { set, advance } => {

@@ -6,6 +6,7 @@ use crate::support::config;
 use model::{Secret, WgPublicKey};
 use routeros::codec::{Decoder, Limits, Sentence};
 use routeros_sim::control::{Command, Fault};
+use routeros_sim::shell::NoWay;
 use routeros_sim::simulator::{Options, Simulator};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -220,5 +221,26 @@ async fn the_firewall_and_the_service_keep_the_hub_out() {
         };
         tokio::time::timeout(PATIENCE, opened).await.expect("the door opens");
     }
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn echoes_come_from_the_hub_and_from_no_other_router() {
+    let mut hub = hub().await;
+    let simulator = joined(&mut hub).await;
+    let (own, other) = (Ipv4Addr::new(10, 10, 0, 1), Ipv4Addr::new(10, 10, 1, 6));
+    assert!(simulator.shared().ping(own).await.expect("a peer for it").is_some());
+    assert_eq!(simulator.shared().ping(other).await, Err(NoWay(other)), "the peer allows the hub alone");
+    paste(&simulator, "/interface wireguard peers set [find] allowed-address=10.10.0.0/16\n").await;
+    // The tunnel is told a moment after the change.
+    let sent = async {
+        loop {
+            if let Ok(answer) = simulator.shared().ping(other).await {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, sent).await.expect("the way opens"), None, "the hub forwards nothing");
     simulator.stop().await;
 }
