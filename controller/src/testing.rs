@@ -16,6 +16,7 @@ use db::{PlatformActor, TestDb};
 use jiff::{SignedDuration, Timestamp};
 use model::{Clock, Currency, Entropy, Secret, SeededEntropy, TenantId};
 use serde_json::Value;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -24,6 +25,8 @@ use tunnel::HubEvent;
 
 /// Answers larger than this are a fault.
 const ANSWER_MAX: usize = 8 << 20;
+/// Where the hub listens unless a test needs it elsewhere.
+const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// A clock that a test moves: one that stands still otherwise, or one that runs beside the system's.
 #[derive(Debug)]
@@ -115,7 +118,7 @@ impl TestApp {
     /// When PostgreSQL is missing.
     pub async fn new() -> Self {
         let start: Timestamp = "2026-01-15T09:00:00Z".parse().expect("a time");
-        Self::build(Some(start)).await.0
+        Self::build(Some(start), LOOPBACK).await.0
     }
 
     /// Makes one whose workers run (hub events, outbox and sweeps), on a clock that goes with the system's.
@@ -123,12 +126,20 @@ impl TestApp {
     /// # Panics
     /// When PostgreSQL is missing.
     pub async fn running() -> Self {
-        let (mut test, events) = Self::build(None).await;
+        Self::running_at(LOOPBACK).await
+    }
+
+    /// As [`TestApp::running`], with a hub that routers dial at this address of the machine.
+    ///
+    /// # Panics
+    /// When PostgreSQL is missing or the machine does not have the address.
+    pub async fn running_at(hub: Ipv4Addr) -> Self {
+        let (mut test, events) = Self::build(None, hub).await;
         test.workers = Some(workers::start(&test.app, events));
         test
     }
 
-    async fn build(stands_at: Option<Timestamp>) -> (Self, mpsc::Receiver<HubEvent>) {
+    async fn build(stands_at: Option<Timestamp>, hub: Ipv4Addr) -> (Self, mpsc::Receiver<HubEvent>) {
         // Silent unless RUST_LOG asks for more: what a test has to know, it asserts.
         telemetry::init(telemetry::Format::Text, "off");
         let db = TestDb::new().await;
@@ -136,8 +147,7 @@ impl TestApp {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(42));
         let folder = tempfile::tempdir().expect("a folder");
         let (master, _) = MasterKey::load_or_create(&folder.path().join("master.key"), &*entropy).expect("a key");
-        let settings =
-            Settings { hub: Some("127.0.0.1:0".to_owned()), endpoint: Some("127.0.0.1:1".to_owned()), ..Settings::default() };
+        let settings = Settings { hub: Some(format!("{hub}:0")), endpoint: Some(format!("{hub}:1")), ..Settings::default() };
         let mut config = settings.check(folder.path().to_owned(), "127.0.0.1").expect("these settings are good");
         let vault = Vault::new(master, entropy.clone());
         let (tunnels, events) =

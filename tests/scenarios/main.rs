@@ -3,3 +3,4 @@
 mod expiry;
 mod librouteros;
 mod pppoe;
+mod wireguard_go;
