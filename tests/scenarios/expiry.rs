@@ -16,7 +16,7 @@ async fn tower() -> (TestApp, TestTenant, Router) {
     let alpha = isp(&test, "Alpha").await;
     five_past(&test);
     let router = onboard(&test, &alpha, "tower", config("RB5009UG+S+", "7.22.3", "HF1234567AB")).await;
-    serve(&test, &alpha, &router, json!([{ "kind": "pppoe", "interfaces": ["ether5"] }])).await;
+    serve(&test, &alpha, &router, json!([{ "kind": "pppoe", "interfaces": ["bridge"] }])).await;
     (test, alpha, router)
 }
 

@@ -14,7 +14,7 @@ async fn a_payment_puts_the_customer_online() {
     let preflight = test.call("GET", &format!("/api/v1/routers/{}/preflight", router.id), &alpha.token, None).await.expect(200);
     assert_eq!(preflight.body["serial"], "HF1234567AB");
 
-    let services = json!([{ "kind": "pppoe", "interfaces": ["ether5"] }]);
+    let services = json!([{ "kind": "pppoe", "interfaces": ["bridge"] }]);
     let applied = serve(&test, &alpha, &router, services.clone()).await;
     assert!(applied["writes"].as_u64().unwrap() > 0, "{applied}");
     let again = serve(&test, &alpha, &router, services.clone()).await;

@@ -1,6 +1,5 @@
 //! Reads from a router what preflight and the recipes need to know of it, in two pipelined rounds.
 
-use super::rules::ServiceChoice;
 use crate::app::App;
 use ipnetwork::{IpNetwork, Ipv4Network};
 use jiff::civil::{Date, Time};
@@ -8,9 +7,9 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use model::{Bytes, RouterosVersion, VersionError};
 use reconcile::preflight::{
-    Api, DeviceMode, FactsObserved, Interface, InterfaceAddress, Pool, Role, Server, ServerKind, preflight, roles,
+    Api, DeviceMode, FactsObserved, Interface, InterfaceAddress, Pool, Role, Server, ServerKind, fits, preflight, roles,
 };
-use reconcile::{AddressRange, Finding, HotspotSupport, Severity};
+use reconcile::{AddressRange, Finding, HotspotSupport, Service, Severity};
 use routeros::catalogue::{self as cat, ID, Kind, Menu};
 use routeros::client::{CallError, Client, Response};
 use routeros::codec::Row;
@@ -78,15 +77,21 @@ impl RouterFacts {
         }
     }
 
+    /// Says where the chosen services do not fit the router.
+    #[must_use]
+    pub fn misfits(&self, chosen: &[Service]) -> Vec<Finding> {
+        chosen.iter().flat_map(|service| fits(&self.observed, service)).collect()
+    }
+
     /// What has to be mended before the chosen services can be set up.
     #[must_use]
-    pub fn blockers(&self, chosen: &[ServiceChoice]) -> Vec<Finding> {
-        let hotspot = chosen.iter().any(|choice| matches!(choice, ServiceChoice::Hotspot { .. }));
+    pub fn blockers(&self, chosen: &[Service]) -> Vec<Finding> {
+        let hotspot = chosen.iter().any(|service| matches!(service, Service::Hotspot(_)));
         let stands_in_the_way = |finding: &Finding| {
             finding.severity == Severity::Blocker
                 || (hotspot && matches!(finding.code, "device-mode-hotspot" | "hotspot-package"))
         };
-        preflight(&self.observed).into_iter().filter(stands_in_the_way).collect()
+        preflight(&self.observed).into_iter().chain(self.misfits(chosen)).filter(stands_in_the_way).collect()
     }
 
     /// The facts that recipes are built on, at a given time.

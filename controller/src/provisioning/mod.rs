@@ -151,7 +151,7 @@ pub async fn apply(app: &App, scope: &TenantScope, router: RouterId) -> Result<O
         return Err(ProvisionError::NotConfirmed);
     }
     let client = open(app, scope.door(), router).await?;
-    let blockers = facts::read(app, &client).await?.blockers(&row.chosen);
+    let blockers = facts::read(app, &client).await?.blockers(&rules::resolve(&row.chosen)?);
     if !blockers.is_empty() {
         return Err(ProvisionError::Blocked(blockers));
     }
@@ -165,7 +165,9 @@ pub async fn apply(app: &App, scope: &TenantScope, router: RouterId) -> Result<O
     let done = async {
         loop {
             match finished.recv().await {
-                Ok(done) if done.router == router && (done.generation >= generation || done.result.is_err()) => return Some(done),
+                Ok(done) if done.router == router && (done.generation >= generation || done.result.is_err()) => {
+                    return Some(done);
+                }
                 // Others' news, or so much of it that some was missed: keep waiting, within the limit.
                 Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return None,

@@ -52,7 +52,7 @@ async fn join(program: &Program, token: &str) -> (Simulator, String, String) {
     let path = format!("/api/v1/routers/{id}");
     until("the router joins", async || program.call("GET", &path, token, None).await.1["stage"] == "joined").await;
     expect(program, 204, "POST", &format!("{path}/confirm"), token, Some(json!({ "serial": "HF9999999ZZ" }))).await;
-    let services = json!({ "services": [{ "kind": "pppoe", "interfaces": ["ether5"] }] });
+    let services = json!({ "services": [{ "kind": "pppoe", "interfaces": ["bridge"] }] });
     expect(program, 204, "PUT", &format!("{path}/services"), token, Some(services)).await;
     expect(program, 200, "POST", &format!("{path}/apply"), token, None).await;
     (sim, id, path)
