@@ -224,6 +224,25 @@ async fn two_routers_with_one_block_and_a_closed_api() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_proofs_at_once_one_is_bound() {
+    let test = TestApp::new().await;
+    let isp = test.tenant("Savanna").await;
+    let added = add(&test, &isp, "Mast 7").await.expect(201);
+    let enrolment: EnrolmentId = added.text("enrolment").parse().expect("an id");
+    let from: SocketAddr = "192.0.2.9:51820".parse().expect("an address");
+    let keys: Vec<_> = (1..=8).map(|number| WgPublicKey::from_bytes([number; 32])).collect();
+    let proofs = keys.iter().map(|key| enrolment::proven(&test.app, enrolment, *key, from));
+    let taken: Vec<_> = futures_util::future::join_all(proofs).await.into_iter().map(|proof| proof.expect("answered")).collect();
+    let won: Vec<_> = (0..8).filter(|place| taken[*place] != enrolment::Bound::No).collect();
+    assert_eq!(won.len(), 1, "{taken:?}");
+    // The hub may say again what it has said.
+    let again = enrolment::proven(&test.app, enrolment, keys[won[0]], from).await.expect("answered");
+    assert_eq!(again, enrolment::Bound::Yes(router_id(&added)));
+    let seen = show(&test, &isp, &added.text("id")).await;
+    assert!(seen["enrolment"]["last_attempt"].as_str().is_some_and(|text| text.contains("second router")), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_that_is_seen_after_use_is_worth_nothing() {
     let test = TestApp::running().await;
     let isp = test.tenant("Savanna").await;
