@@ -15,9 +15,10 @@ const LIMIT_MAX: u16 = 200;
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// At most so many items, 1 to 200; 50 when left out.
+    #[param(value_type = Option<u16>, required = false, minimum = 1, maximum = 200)]
     limit: u16,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, required = false)]
     cursor: Option<Uuid>,
 }
 

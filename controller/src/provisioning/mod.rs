@@ -132,7 +132,9 @@ pub async fn preflight(app: &App, scope: &TenantScope, router: RouterId) -> Resu
 /// # Errors
 /// When the role may not, or the router cannot be read.
 pub async fn plan(app: &App, scope: &TenantScope, router: RouterId) -> Result<ChangeSet, ProvisionError> {
-    drop(scope.read(app, Permission::RoutersRead).await?);
+    let mut tx = scope.read(app, Permission::RoutersRead).await?;
+    store::router(&mut tx, router).await?.ok_or(ProvisionError::NotFound)?;
+    drop(tx);
     run::plan(app, scope.door(), router).await
 }
 
@@ -144,7 +146,7 @@ pub async fn plan(app: &App, scope: &TenantScope, router: RouterId) -> Result<Ch
 /// # Cancel safety
 /// Once approved, the worker goes on whether or not anybody waits.
 pub async fn apply(app: &App, scope: &TenantScope, router: RouterId) -> Result<Option<Finished>, ProvisionError> {
-    let mut tx = scope.read(app, Permission::RoutersWrite).await?;
+    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
     let row = store::router(&mut tx, router).await?.ok_or(ProvisionError::NotFound)?;
     drop(tx);
     if !row.confirmed {

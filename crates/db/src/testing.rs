@@ -3,7 +3,8 @@
 use crate::cluster::{Binaries, Cluster, ClusterOptions, SUPERUSER};
 use crate::doors::Db;
 use crate::migrate::{Source, connect, migrate, prepare_private};
-use model::{Entropy, SeededEntropy};
+use crate::registry::{Class, TABLES, Table};
+use model::{Entropy, SeededEntropy, TenantId};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +31,8 @@ impl TestDb {
         let cluster = CLUSTER.get_or_init(start).await;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
-        let mut superuser = Cluster::connect_options(cluster.folder(), SUPERUSER, "postgres").connect().await.expect("the cluster answers");
+        let mut superuser =
+            Cluster::connect_options(cluster.folder(), SUPERUSER, "postgres").connect().await.expect("the cluster answers");
         let create = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}");
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut superuser).await.expect("the template can be copied");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(number));
@@ -51,6 +53,21 @@ impl TestDb {
     pub async fn connect_as(&self, role: &str) -> PgConnection {
         let cluster = CLUSTER.get().expect("made by new");
         Cluster::connect_options(cluster.folder(), role, &self.name).connect().await.expect("the role can connect")
+    }
+
+    /// Reads every row as text, past all doors and policies: of one tenant's tables, or of all. A test compares two of these, or searches one.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn rows(&self, tenant: Option<TenantId>) -> Vec<(String, String)> {
+        let wanted = |class| tenant.is_none() || class == Class::Tenant;
+        let own = tenant.map(|id| format!(" WHERE tenant_id = '{}'", id.uuid())).unwrap_or_default();
+        let tables = TABLES.iter().filter(|table| wanted(table.class));
+        let parts: Vec<String> =
+            tables.map(|Table { name, .. }| format!("SELECT '{name}', t::text FROM {name} t{own}")).collect();
+        let query = format!("{} ORDER BY 1, 2", parts.join(" UNION ALL "));
+        let mut superuser = self.connect_as(SUPERUSER).await;
+        sqlx::query_as(AssertSqlSafe(query)).fetch_all(&mut superuser).await.expect("a superuser sees everything")
     }
 }
 

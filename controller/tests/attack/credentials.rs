@@ -1,0 +1,128 @@
+//! Whoever has no credential, a wrong one, or one for something else.
+
+use super::access::{Access, access};
+use super::operations::Document;
+use super::world::World;
+use axum::body::Body;
+use axum::http::Request;
+use controller::operators;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+#[tokio::test]
+async fn without_a_credential_in_force_nothing_happens() {
+    let world = World::new().await;
+    let credentials = worthless(&world).await;
+    let before = world.test.db.rows(None).await;
+    for operation in world.document.operations() {
+        if matches!(access(&operation.name()), Access::Open(_)) {
+            continue;
+        }
+        for (what, token) in &credentials {
+            let body = world.body(&world.beta, &operation, &world.beta.ids);
+            let answer = world.call(&operation, &world.beta.ids, token, body).await;
+            assert_eq!(answer.status.as_u16(), 401, "{} with {what}: {}", operation.name(), answer.body);
+            assert_eq!(answer.text("type"), "urn:mastwire:problem:unauthenticated");
+            assert_eq!(world.beta.traces(&answer.body.to_string()), [""; 0], "{} with {what}", operation.name());
+        }
+        assert!(world.test.db.rows(None).await == before, "{} changed something for who has no credential", operation.name());
+    }
+}
+
+/// Credentials that open nothing, each with what it is.
+async fn worthless(world: &World) -> Vec<(&'static str, String)> {
+    let (test, beta) = (&world.test, &world.beta);
+    let made = json!({ "name": "short-lived", "role": "admin" });
+    let made = test.call("POST", "/api/v1/tokens", &beta.token, Some(made)).await.expect(201);
+    let _ = test.call("DELETE", &format!("/api/v1/tokens/{}", made.text("id")), &beta.token, None).await.expect(204);
+    let login = json!({ "login": "betelgeuse", "password": "a password for tests" });
+    let ended = test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200).text("token");
+    let _ = test.call("POST", "/api/v1/logout", &ended, None).await.expect(204);
+    let invited = json!({ "login": "rigel", "display_name": "Rigel", "role": "admin" });
+    let setup = test.call("POST", "/api/v1/operators", &beta.token, Some(invited)).await.expect(201).text("setup_token");
+    let added = test.call("POST", "/api/v1/routers", &beta.token, Some(json!({ "name": "line" }))).await.expect(201);
+    let line =
+        added.text("line").split("x-mastwire-token:").nth(1).and_then(|rest| rest.split('"').next()).expect("a token").to_owned();
+    let mut unknown = beta.token.clone();
+    let last = unknown.pop().expect("not empty");
+    unknown.push(if last == 'A' { 'B' } else { 'A' });
+    vec![
+        ("no credential", String::new()),
+        ("garbage", "garbage".to_owned()),
+        ("SQL", "mw_api_' OR true --".to_owned()),
+        ("an unknown token", unknown),
+        ("a token that was revoked", made.text("token")),
+        ("a login that was ended", ended),
+        ("a one-time link's token", setup),
+        ("a line's token", line),
+        ("an id", beta.tenant.id.to_string()),
+    ]
+}
+
+#[tokio::test]
+async fn logins_end_by_themselves() {
+    let world = World::new().await;
+    let login = &world.beta.tenant.token;
+    let _ = world.test.call("GET", "/api/v1/me", login, None).await.expect(200);
+    world.test.clock.advance(jiff::SignedDuration::from_hours(12));
+    let _ = world.test.call("GET", "/api/v1/me", login, None).await.expect(401);
+    let _ = world.test.call("GET", "/api/v1/me", &world.platform, None).await.expect(401);
+}
+
+#[tokio::test]
+async fn the_platforms_operator_sees_into_no_tenant() {
+    let world = World::new().await;
+    let before = world.test.db.rows(None).await;
+    for operation in world.document.operations() {
+        let Access::Tenant(_) = access(&operation.name()) else { continue };
+        let body = world.body(&world.beta, &operation, &world.beta.ids);
+        let answer = world.call(&operation, &world.beta.ids, &world.platform, body).await;
+        assert_eq!(answer.status.as_u16(), 403, "{}: {}", operation.name(), answer.body);
+        assert_eq!(world.beta.traces(&answer.body.to_string()), [""; 0], "{}", operation.name());
+    }
+    assert!(world.test.db.rows(None).await == before, "the platform's operator changed something of a tenant");
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_only_looks() {
+    let world = World::new().await;
+    let (test, beta) = (&world.test, &world.beta);
+    let path = format!("/api/v1/platform/tenants/{}/suspend", beta.tenant.id);
+    let _ = test.call("POST", &path, &world.platform, None).await.expect(204);
+    let before = test.db.rows(None).await;
+    for operation in world.document.operations() {
+        let Access::Tenant(_) = access(&operation.name()) else { continue };
+        let body = world.body(beta, &operation, &beta.ids);
+        let answer = world.call(&operation, &beta.ids, &beta.token, body).await;
+        let (name, status) = (operation.name(), answer.status.as_u16());
+        if operation.method == "GET" {
+            assert_ne!(status, 403, "{name}: {}", answer.body);
+        } else {
+            assert_eq!((status, answer.text("type").as_str()), (403, "urn:mastwire:problem:tenant-suspended"), "{name}");
+        }
+    }
+    let after = test.db.rows(None).await;
+    let changed: Vec<_> = after.iter().filter(|row| !before.contains(row)).map(|(table, _)| table.as_str()).collect();
+    // Who saw passwords and codes is written down, whoever it was.
+    assert_eq!(changed, ["audit_log", "audit_log"]);
+}
+
+/// The few operations that need no credential want something else instead, and work.
+#[tokio::test]
+async fn open_operations_work_without_a_credential() {
+    let world = World::new().await;
+    let (test, beta) = (&world.test, &world.beta);
+    let open = Document::new().operations().into_iter().filter(|operation| operation.open).map(|operation| operation.name());
+    assert_eq!(open.collect::<Vec<_>>(), ["GET /enrolment/block", "POST /login", "POST /setup"], "try each of them here");
+    let login = json!({ "login": "betelgeuse", "password": "a password for tests" });
+    let _ = test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200);
+    let setup =
+        operators::recover(&test.app.db, &*test.app.entropy, test.app.clock.now(), "betelgeuse", false).await.expect("made");
+    let body = json!({ "token": setup.expose(), "password": "another password" });
+    let _ = test.call("POST", "/api/v1/setup", "", Some(body)).await.expect(204);
+    let added = test.call("POST", "/api/v1/routers", &beta.token, Some(json!({ "name": "line" }))).await.expect(201);
+    let line = added.text("line");
+    let token = line.split("x-mastwire-token:").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    let request = Request::get("/api/v1/enrolment/block").header("x-mastwire-token", token).body(Body::empty()).expect("good");
+    assert_eq!(test.service().oneshot(request).await.expect("infallible").status(), 200);
+}
