@@ -34,9 +34,10 @@ async fn router(seed: u64) -> Simulator {
 
 /// Waits for something that will happen.
 async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let mut look = tokio::time::interval(Duration::from_millis(10));
     let wait = async {
         while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            look.tick().await;
         }
     };
     tokio::time::timeout(LIMIT, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
@@ -48,9 +49,10 @@ async fn paste(router: &Simulator, text: &str) -> Ended {
 
 /// Pastes a block that will not be answered, and lets the router's time pass faster than ours.
 async fn paste_in_vain(router: &Simulator, text: &str) -> Ended {
+    let mut step = tokio::time::interval(Duration::from_millis(20));
     let hurry = async {
         loop {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            step.tick().await;
             router.shared().advance(Duration::from_secs(1));
         }
     };

@@ -59,6 +59,14 @@ pub enum RouterError {
     Db(#[from] DbError),
 }
 
+impl RouterError {
+    /// Says whether there is no address left to give.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Tunnel(TunnelError::Exhausted))
+    }
+}
+
 /// How a router's tunnel is now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TunnelView {

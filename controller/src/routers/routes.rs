@@ -25,7 +25,7 @@ impl From<RouterError> for Problem {
             RouterError::OtherSerial => Self::field("serial", error.to_string()),
             RouterError::Operator(error) => error.into(),
             RouterError::Enrolment(error) => error.into(),
-            RouterError::Tunnel(crate::tunnels::TunnelError::Exhausted) => Self::new(ProblemKind::Limit, error.to_string()),
+            RouterError::Tunnel(_) if error.is_full() => Self::new(ProblemKind::Limit, error.to_string()),
             RouterError::Tunnel(_) => Self::internal(&error),
             RouterError::Db(error) => error.into(),
         }

@@ -79,6 +79,7 @@ async fn wrong_settings_are_told_all_at_once() {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "who runs the tests should see what was skipped")]
 async fn a_full_disk_is_refused_before_anything_is_half_made() {
     let folder = folder();
     let mount = std::process::Command::new("mount")
