@@ -159,11 +159,7 @@ impl Worker {
     }
 
     async fn look(&self, session: &mut Option<run::Session>, pause: &mut Duration) -> Next {
-        let tenant = self.provisioner.of_tenant(self.door.tenant());
-        // A tenant's turn first: whoever waits for their own tenant must not hold one of everybody's places.
-        let _tenant = tenant.acquire().await.expect("the semaphore is never closed");
-        let _all = self.provisioner.inner.all.acquire().await.expect("the semaphore is never closed");
-        let result = run::look(&self.app, &self.door, self.router, session).await;
+        let result = self.look_in_turn(session).await;
         let (next, finished) = match result {
             Ok(looked) => {
                 *pause = RETRY_FIRST;
@@ -190,6 +186,15 @@ impl Worker {
             self.watch_online(session).await;
         }
         next
+    }
+
+    /// Looks when it is this worker's turn. What follows a look holds nobody's place.
+    async fn look_in_turn(&self, session: &mut Option<run::Session>) -> Result<run::Looked, ProvisionError> {
+        let tenant = self.provisioner.of_tenant(self.door.tenant());
+        // A tenant's turn first: whoever waits for their own tenant must not hold one of everybody's places.
+        let _tenant = tenant.acquire().await.expect("the semaphore is never closed");
+        let _all = self.provisioner.inner.all.acquire().await.expect("the semaphore is never closed");
+        run::look(&self.app, &self.door, self.router, session).await
     }
 
     async fn record_failure(&self, text: &str) {
