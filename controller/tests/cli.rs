@@ -299,6 +299,23 @@ async fn customers_are_kept_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn customers_are_imported_all_or_none() {
+    let controller = controller().await;
+    let ann = isp(&controller).await;
+    shop(&ann).await;
+    let file = ann.folder.path().join("customers.csv");
+    let path = file.to_str().expect("a path");
+    std::fs::write(&file, "login,router,package\nbob,mast-1,Home\nalice,mast-1,Home\ncarl,mast-9,Home\n").expect("written");
+    let looked = ann.run(&["customer", "import", path, "--dry-run"]).await.good();
+    has(&looked, &["LINE", "bob", "new", "exists", "error", "new 1, there already 1, wrong 1: nothing was written yet"]);
+    has(&ann.run(&["customer", "import", path]).await.refused(1), &["request req_"]);
+    ann.run(&["customer", "show", "bob"]).await.refused(1);
+    std::fs::write(&file, "login,router,package\nbob,mast-1,Home\nalice,mast-1,Home\n").expect("written");
+    has(&ann.run(&["customer", "import", path]).await.good(), &["new 1, there already 1, wrong 0: all new ones were written"]);
+    has(&ann.run(&["customer", "show", "bob"]).await.good(), &["mast-1", "Home"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cash_is_taken_once_though_the_answer_is_lost() {
     let controller = controller().await;
     let ann = isp(&controller).await;
@@ -418,8 +435,8 @@ async fn a_lost_password_is_replaced_on_the_machine() {
     let second = person.run(&["serve", "--data", data, "--http", "127.0.0.1:0"]).await;
     assert!(second.code == 1 && second.err.contains("another controller runs"), "{second:?}");
     terminate(&child);
-    let ended = tokio::time::timeout(LIMIT, child.wait()).await.expect("it ends in time").expect("it ends");
-    assert!(ended.success());
+    let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await.expect("it ends in time").expect("it ends");
+    assert!(ended.status.success(), "{ended:?}");
     assert!(!Path::new(data).join("postgres/data/postmaster.pid").exists(), "its PostgreSQL has ended with it");
     person.run(&["migrate", "--data", data]).await.good();
     let said = person.run(&recover(data)).await.good();

@@ -127,7 +127,7 @@ pub(super) struct Call<'a> {
     method: Method,
     path: Vec<&'a str>,
     query: Vec<(&'a str, String)>,
-    body: Option<(&'static str, String)>,
+    body: Option<(&'static str, Vec<u8>)>,
     key: Option<&'a str>,
 }
 
@@ -169,13 +169,13 @@ impl<'a> Call<'a> {
 
     /// Adds a JSON body.
     pub(super) fn json(mut self, body: &Value) -> Self {
-        self.body = Some(("application/json", body.to_string()));
+        self.body = Some(("application/json", body.to_string().into_bytes()));
         self
     }
 
     /// Adds a CSV file.
-    pub(super) fn csv(mut self, text: String) -> Self {
-        self.body = Some(("text/csv", text));
+    pub(super) fn csv(mut self, file: Vec<u8>) -> Self {
+        self.body = Some(("text/csv", file));
         self
     }
 

@@ -53,7 +53,10 @@ pub(super) enum Customers {
         #[arg(long)]
         ask: bool,
     },
-    /// Adds customers from a CSV file: login,password,full_name,phone,kind,router,package,address,mac
+    /// Adds customers from a CSV file, all or none
+    ///
+    /// The first line names the columns: login, router and package, and if you like password, full_name, phone, kind, address and mac.
+    /// Routers and packages stand there by name; who is there already stays as they are.
     #[command(after_help = "Example:\n  mastwire-controller customer import customers.csv --dry-run")]
     Import {
         /// The file
@@ -257,7 +260,7 @@ impl Change {
 }
 
 async fn import(client: &Client, file: &Path, dry_run: bool) -> anyhow::Result<String> {
-    let csv = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let csv = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let answer = client.send(Call::post(["customers", "import"]).query("dry_run", Some(dry_run.to_string())).csv(csv)).await?;
     Ok(client.show(&answer, |value| {
         let columns = [
@@ -266,6 +269,9 @@ async fn import(client: &Client, file: &Path, dry_run: bool) -> anyhow::Result<S
             words("OUTCOME", |row| text(row, "outcome")),
             words("MESSAGE", |row| text(row, "message")),
         ];
-        table(&columns, items(value))
+        let written = if value["dry_run"] == true { "nothing was written yet" } else { "all new ones were written" };
+        let count = |field: &str| text(value, field);
+        let sum = format!("new {}, there already {}, wrong {}: {written}", count("new"), count("exists"), count("errors"));
+        table(&columns, items(value)) + &sum
     }))
 }
