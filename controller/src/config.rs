@@ -148,7 +148,9 @@ impl Settings {
             (String::new(), 0)
         });
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let public_url = self.public_url.unwrap_or_else(|| format!("{scheme}://{http}"));
+        // Nobody can go to 0.0.0.0; whoever listens everywhere is reached by the address that was guessed.
+        let host = if http.ip().is_unspecified() { guessed_host.to_owned() } else { http.ip().to_string() };
+        let public_url = self.public_url.unwrap_or_else(|| format!("{scheme}://{host}:{}", http.port()));
         if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
             faults.push("public_url: write an address that starts with https://".to_owned());
         }
@@ -181,6 +183,12 @@ mod tests {
         assert_eq!((config.http, config.endpoint_host.as_str(), config.endpoint_port), (HTTP_DEFAULT, "192.0.2.7", 51820));
         assert!(config.endpoint_guessed);
         assert_eq!(config.public_url, "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn who_listens_everywhere_is_reached_somewhere() {
+        let settings = Settings { http: Some("0.0.0.0:80".into()), ..Settings::default() };
+        assert_eq!(settings.check("/d".into(), "192.0.2.7").expect("good").public_url, "http://192.0.2.7:80");
     }
 
     #[test]

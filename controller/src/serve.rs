@@ -144,6 +144,8 @@ pub fn cluster_folder(data: &Path) -> PathBuf {
 /// # Errors
 /// When something it needs is not there; the error says what and what to do.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    // First of all: a signal that comes while things are being made ready stops them in order too.
+    let stop = told_to_stop()?;
     let folder = DataFolder::open(&config.data)?;
     let server = Server::bind(config.http, config.tls.as_ref()).await?;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -154,13 +156,25 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let app = Arc::new(App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), config });
     let address = server.address()?;
     greet(&app, address, new_key.then(|| folder.path.join("master.key"))).await?;
-    run(&app, server, events).await?;
+    run(&app, server, events, stop).await?;
     tracing::info!("stopping");
     app.tunnels.shutdown().await;
     app.db.close().await;
     drop(cluster);
     tracing::info!("stopped; nothing is running any more");
     Ok(())
+}
+
+/// Returns a future that waits for SIGTERM or SIGINT, also for one that came before it was waited on.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Reads or makes the master key.
@@ -181,18 +195,15 @@ pub fn open_vault(data: &Path, entropy: &Arc<dyn Entropy>) -> anyhow::Result<(Va
     Ok((Vault::new(master, entropy.clone()), new))
 }
 
-async fn run(app: &Arc<App>, server: Server, events: mpsc::Receiver<HubEvent>) -> anyhow::Result<()> {
+async fn run(
+    app: &Arc<App>,
+    server: Server,
+    events: mpsc::Receiver<HubEvent>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     let peers = tunnels::install_all(app).await?;
     enrolment::resume(app).await?;
     tracing::info!(peers, udp = %app.tunnels.address(), "the hub is up");
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     let workers = workers::start(app, events);
     server.run(http::service(app.clone()), stop).await?;
     drop(workers);
