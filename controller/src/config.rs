@@ -149,8 +149,8 @@ impl Settings {
         });
         let scheme = if tls.is_some() { "https" } else { "http" };
         // Nobody can go to 0.0.0.0; whoever listens everywhere is reached by the address that was guessed.
-        let host = if http.ip().is_unspecified() { guessed_host.to_owned() } else { http.ip().to_string() };
-        let public_url = self.public_url.unwrap_or_else(|| format!("{scheme}://{host}:{}", http.port()));
+        let reached = if http.ip().is_unspecified() { format!("{guessed_host}:{}", http.port()) } else { http.to_string() };
+        let public_url = self.public_url.unwrap_or_else(|| format!("{scheme}://{reached}"));
         if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
             faults.push("public_url: write an address that starts with https://".to_owned());
         }
