@@ -1,4 +1,5 @@
 //! System tests: the controller in one process with virtual routers that dial its hub over real UDP sockets on loopback.
 
+pub mod bench;
 pub mod judges;
 pub mod world;

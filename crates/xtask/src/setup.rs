@@ -138,9 +138,10 @@ fn parse_major(text: &str) -> Option<u32> {
 /// Tells what is here of the programs that only some tests use as outside judges.
 fn extras() -> [(&'static str, bool, &'static str); 2] {
     let librouteros = capture(Command::new("python3").args(["-c", "import librouteros"])).is_ok();
+    let wireguard = ["wireguard-go", "wg", "ip", "ping"].iter().all(|program| find_program(program).is_some());
     [
         ("python3 with librouteros", librouteros, "a second client against the simulator, and the bench of our client"),
-        ("wireguard-go", find_program("wireguard-go").is_some(), "a second WireGuard against the hub, as root"),
+        ("wireguard-go, wg, ip and ping", wireguard, "a second WireGuard against the hub, as root"),
     ]
 }
 
