@@ -1,6 +1,7 @@
 //! The roads that an ISP and its customers take, and the bad luck on them, each in a file of its own.
 
 mod expiry;
+mod hotspot;
 mod librouteros;
 mod pppoe;
 mod wireguard_go;

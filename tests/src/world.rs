@@ -31,14 +31,18 @@ pub struct Router {
 ///
 /// # Panics
 /// When it does not within [`PATIENCE`].
-pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
+pub async fn until<F: AsyncFnMut() -> bool>(what: &str, holds: F) {
+    assert!(holds_in_time(holds).await, "not within {PATIENCE:?}: {what}");
+}
+
+async fn holds_in_time<F: AsyncFnMut() -> bool>(mut holds: F) -> bool {
     let mut look = tokio::time::interval(LOOK);
     let waiting = async {
         while !holds().await {
             look.tick().await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "not within {PATIENCE:?}: {what}");
+    tokio::time::timeout(PATIENCE, waiting).await.is_ok()
 }
 
 /// Describes a router of a board and version with a serial number.
@@ -206,7 +210,8 @@ pub async fn state(test: &TestApp, tenant: &TestTenant, router: &Router) -> Valu
 /// # Panics
 /// When that does not happen in time.
 pub async fn until_in_sync(test: &TestApp, tenant: &TestTenant, router: &Router) {
-    until("the router is in sync", async || state(test, tenant, router).await["in_sync"] == true).await;
+    let in_sync = async || state(test, tenant, router).await["in_sync"] == true;
+    assert!(holds_in_time(in_sync).await, "not in sync within {PATIENCE:?}: {}", state(test, tenant, router).await);
 }
 
 /// Returns the plans that were applied to a router, newest first.
@@ -225,4 +230,15 @@ pub async fn change_sets(test: &TestApp, tenant: &TestTenant, router: &Router) -
 /// When the router cannot be read.
 pub async fn planned(test: &TestApp, tenant: &TestTenant, router: &Router) -> Value {
     test.call("GET", &format!("/api/v1/routers/{}/plan", router.id), &tenant.token, None).await.expect(200).body
+}
+
+/// Brings a phone to the hotspot on `ether2`, or to its login page again, and logs it in; returns how it fares.
+///
+/// # Panics
+/// When the router does not tell.
+pub async fn hotspot_login(router: &Router, mac: &str, user: &str, password: &str) -> Value {
+    let (user, password) = (Some(user.to_owned()), password.to_owned());
+    let login = Command::HotspotLogin { mac: mac.into(), interface: "ether2".into(), user, password };
+    router.sim.control(login).await.expect("the phone comes");
+    fares(router, mac).await
 }

@@ -22,7 +22,7 @@ use crate::secrets::{Place, VaultError};
 use crate::tenants;
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
-use model::{CustomerId, PackageId, RouterId, Secret};
+use model::{Bytes, CustomerId, PackageId, RouterId, Secret};
 use rules::{Draft, Wish};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
@@ -188,6 +188,10 @@ pub struct Paid {
     pub first_start: Timestamp,
     /// The end of the last entitlement that follows without a gap.
     pub until: Timestamp,
+    /// Seconds that one may be online since `first_start`, of all these entitlements together; nothing when one of them has no limit.
+    pub online_seconds: Option<i64>,
+    /// What may be carried since `first_start`, likewise.
+    pub data: Option<Bytes>,
 }
 
 /// A customer as the router that serves them has to know them.
@@ -209,6 +213,8 @@ pub struct CustomerOnRouter {
     pub mac: Option<String>,
     /// What the ISP wants; never terminated.
     pub status: CustomerStatus,
+    /// Where the last entitlements without a gap began, also when they have ended: a router counts time and volume from there.
+    pub counted_since: Option<Timestamp>,
     /// What holds now; nothing when the time is up or nothing was ever paid.
     pub paid: Option<Paid>,
 }
@@ -430,6 +436,7 @@ pub async fn on_router(
             address: row.customer.address,
             mac: row.customer.mac,
             status: row.customer.status,
+            counted_since: row.counted_since,
             paid: row.paid,
         });
     }

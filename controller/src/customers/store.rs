@@ -8,7 +8,7 @@ use db::{DbError, TenantTx, on_constraint};
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::{CustomerId, EntitlementId, PackageId, PaymentId, RouterId};
+use model::{Bytes, CustomerId, EntitlementId, PackageId, PaymentId, RouterId};
 use serde::Serialize;
 use sqlx::FromRow;
 use std::collections::{HashMap, HashSet};
@@ -108,24 +108,34 @@ struct PaidRow {
     #[sqlx(flatten)]
     customer: Row,
     password: Vec<u8>,
+    counted_since: Option<SqlTimestamp>,
     first_start: Option<SqlTimestamp>,
     until: Option<SqlTimestamp>,
+    online_seconds: Option<i64>,
+    data_bytes: Option<i64>,
 }
 
 /// A customer with the sealed password and what is paid.
 pub(super) struct OnRouterRow {
     pub(super) customer: Customer,
     pub(super) password: Vec<u8>,
+    pub(super) counted_since: Option<Timestamp>,
     pub(super) paid: Option<Paid>,
 }
 
 impl From<PaidRow> for OnRouterRow {
     fn from(row: PaidRow) -> Self {
-        let paid = row.first_start.zip(row.until);
+        let paid = row.first_start.zip(row.until).map(|(first, until)| Paid {
+            first_start: first.to_jiff(),
+            until: until.to_jiff(),
+            online_seconds: row.online_seconds,
+            data: row.data_bytes.and_then(|bytes| u64::try_from(bytes).ok()).map(Bytes),
+        });
         Self {
             customer: row.customer.into(),
             password: row.password,
-            paid: paid.map(|(first, until)| Paid { first_start: first.to_jiff(), until: until.to_jiff() }),
+            counted_since: row.counted_since.map(SqlTimestamp::to_jiff),
+            paid,
         }
     }
 }
@@ -137,15 +147,29 @@ impl From<PaidRow> for CustomerView {
     }
 }
 
-/// Customers of the tenant `$1`, each with the chain of entitlements that covers the time `$2`.
+/// Customers of the tenant `$1`, each with the beginning of the last chain of entitlements that began by the time `$2`, the chain that
+/// covers this time, and what the packages of that chain allow together.
 macro_rules! with_paid {
     ($rest:literal) => {
         concat!(
-            "SELECT c.*, paid.first_start, paid.until FROM customer c
+            "SELECT c.*, counted.since AS counted_since, paid.first_start, paid.until, allowed.online_seconds, allowed.data_bytes
+               FROM customer c
+               LEFT JOIN LATERAL (
+                    SELECT e.unbroken_since AS since FROM entitlement e
+                     WHERE e.tenant_id = $1 AND e.customer_id = c.id AND e.voided_at IS NULL AND e.starts_at <= $2
+                     ORDER BY e.ends_at DESC LIMIT 1) counted ON true
                LEFT JOIN LATERAL (
                     SELECT e.unbroken_since AS first_start, max(e.ends_at) AS until FROM entitlement e
                      WHERE e.tenant_id = $1 AND e.customer_id = c.id AND e.voided_at IS NULL AND e.ends_at > $2
                      GROUP BY e.unbroken_since HAVING min(e.starts_at) <= $2) paid ON true
+               LEFT JOIN LATERAL (
+                    SELECT CASE WHEN bool_and(p.online_seconds IS NOT NULL)
+                                THEN LEAST(sum(p.online_seconds), 9223372036854775807)::bigint END AS online_seconds,
+                           CASE WHEN bool_and(p.data_bytes IS NOT NULL)
+                                THEN LEAST(sum(p.data_bytes), 9223372036854775807)::bigint END AS data_bytes
+                      FROM entitlement e JOIN package p ON p.tenant_id = $1 AND p.id = e.package_id
+                     WHERE e.tenant_id = $1 AND e.customer_id = c.id AND e.voided_at IS NULL
+                       AND e.unbroken_since = paid.first_start) allowed ON c.kind = 'hotspot'
               WHERE c.tenant_id = $1 AND ",
             $rest
         )

@@ -77,7 +77,9 @@ pub(super) async fn plan(app: &App, door: &TenantDoor, router: RouterId) -> Resu
     let session = Session::open(app, door, router).await?;
     let wanted = want(app, door, router, &session.facts, Services::Chosen).await?;
     let observed = observe(&session.client, &reconcile::observe_list(&wanted.site), &session.facts).await?;
-    Ok(reconcile::plan(&wanted.desired, &observed, &wanted.policy))
+    let mut set = reconcile::plan(&wanted.desired, &observed, &wanted.policy);
+    set.findings.splice(0..0, session.facts.misfits(&wanted.site.services));
+    Ok(set)
 }
 
 /// Brings a router to what is wanted, using a kept connection or opening one; the connection is handed back for the next time.
@@ -296,10 +298,9 @@ fn package(terms: &PackageView) -> reconcile::Package {
 fn customer(customer: CustomerOnRouter) -> reconcile::Customer {
     let state = match (customer.status, customer.paid) {
         (CustomerStatus::Active, Some(paid)) => reconcile::State::Active(reconcile::Grant {
-            since: paid.first_start,
             until: paid.until,
-            online_max: customer.package.online_seconds.map(SignedDuration::from_secs),
-            data_max: customer.package.data_bytes,
+            online_max: paid.online_seconds.map(SignedDuration::from_secs),
+            data_max: paid.data,
         }),
         (CustomerStatus::Active, None) => reconcile::State::Expired,
         (CustomerStatus::Suspended | CustomerStatus::Terminated, _) => reconcile::State::Suspended,
@@ -311,6 +312,7 @@ fn customer(customer: CustomerOnRouter) -> reconcile::Customer {
         package: customer.package.id,
         address: customer.address,
         mac_lock: customer.mac,
+        counted_since: customer.counted_since,
         state,
     }
 }

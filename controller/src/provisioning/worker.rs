@@ -97,6 +97,15 @@ impl Provisioner {
         tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_PER_TENANT))).clone()
     }
 
+    /// Notes that a router's worker, which asks for it itself, looks again. It notifies nobody: a worker that woke itself would not
+    /// pause the next time.
+    fn want_again(&self, router: RouterId) {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get_mut(&router) {
+            slot.again = true;
+        }
+    }
+
     /// Takes the wish to look again, if there is one.
     fn take_again(&self, router: RouterId) -> bool {
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,7 +156,7 @@ impl Worker {
                     Next::Retry(after) => {
                         session = None;
                         let _: Result<(), _> = tokio::time::timeout(after, self.notify.notified()).await;
-                        self.provisioner.wake(&self.app, &self.door, self.router);
+                        self.provisioner.want_again(self.router);
                     }
                     Next::Leave => session = None,
                 }

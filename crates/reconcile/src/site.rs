@@ -208,6 +208,9 @@ pub struct Customer {
     pub address: Option<Ipv4Addr>,
     /// The only device that may connect, as `AA:BB:CC:DD:EE:FF`.
     pub mac_lock: Option<String>,
+    /// Since when the router counts this customer's online time and volume: the beginning of the last grants without a gap between them,
+    /// also of ones that have ended. When it changes, the counters of a hotspot login begin anew.
+    pub counted_since: Option<Timestamp>,
     /// What the customer is entitled to now.
     pub state: State,
 }
@@ -226,12 +229,10 @@ pub enum State {
 /// A grant with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// Since when the router counts this customer's online time and volume.
-    pub since: Timestamp,
     /// The end.
     pub until: Timestamp,
-    /// Online time in all since `since`, a hotspot login's only.
+    /// Online time in all since [`Customer::counted_since`], a hotspot login's only.
     pub online_max: Option<SignedDuration>,
-    /// Volume in all since `since`, a hotspot login's only.
+    /// Volume in all since [`Customer::counted_since`], a hotspot login's only.
     pub data_max: Option<Bytes>,
 }

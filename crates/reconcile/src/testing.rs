@@ -24,6 +24,9 @@ pub fn simulate(observed: &Observed, set: &ChangeSet) -> Observed {
 }
 
 fn apply(router: &mut Observed, change: &Change, number: usize) {
+    if change.menu.path == ip_hotspot_active::MENU.path {
+        return end_session(router, change.menu, of(change));
+    }
     let rows = router.rows_mut(change.menu);
     match &change.action {
         Action::Add { before } => {

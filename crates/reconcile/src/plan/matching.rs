@@ -6,7 +6,7 @@ use crate::observed::Row;
 use crate::recipes::{COMMENT, NAME_PREFIX};
 use crate::{Finding, Severity, menus};
 use model::Tag;
-use routeros::catalogue::{Access, Kind, Menu, Shape, ip_firewall_filter, ip_hotspot_walled_garden, ip_pool};
+use routeros::catalogue::{Access, Kind, Menu, Shape, ip_firewall_filter, ip_hotspot_user, ip_hotspot_walled_garden, ip_pool};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The argument that names a row, in every menu that has names; spelled alike in all of them.
@@ -136,7 +136,7 @@ pub fn ours(menu: &Menu, row: &Row, policy: &Policy) -> bool {
 }
 
 /// Puts objects and rows together: by tag; by key, for rows of ours whose tag nobody knows; by equality, for rows with our
-/// kind of name that lost their comment. What would clash with a foreign row is blocked.
+/// kind of name that lost their comment. A hotspot user whose tag nobody knows is evicted instead, because its counters go with it. What would clash with a foreign row is blocked.
 pub fn of<'a>(
     menu: &'static Menu,
     objects: &[&'a Object],
@@ -152,8 +152,11 @@ pub fn of<'a>(
     let (own, foreign): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(|row| ours(menu, row, policy));
     let mut claims = Claims::new(menu, own);
     let mut found: Vec<Matched<'a>> = objects.iter().map(|object| Matched { object, row: claims.by_tag(object) }).collect();
-    for matched in &mut found {
-        matched.row = matched.row.or_else(|| claims.by_key(matched.object));
+    let mut evicted = Vec::new();
+    for matched in found.iter_mut().filter(|matched| matched.row.is_none()) {
+        let row = claims.by_key(matched.object);
+        // What another row counted is not this object's.
+        if menu.path == ip_hotspot_user::MENU.path { evicted.extend(row) } else { matched.row = row }
     }
     let taken: BTreeMap<Key, &Row> = foreign.iter().filter_map(|row| Some((row_key(menu, row)?, *row))).collect();
     let mut matched = Vec::new();
@@ -172,7 +175,7 @@ pub fn of<'a>(
         }
     }
     let foreign = foreign.into_iter().filter(|row| !adopted.contains(&row.id)).collect();
-    Matching { menu, matched, levels: Vec::new(), evicted: Vec::new(), orphans: claims.rest(), foreign }.sort()
+    Matching { menu, matched, levels: Vec::new(), evicted, orphans: claims.rest(), foreign }.sort()
 }
 
 /// Rows of ours, and which of them objects have claimed.

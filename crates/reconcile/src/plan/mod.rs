@@ -16,8 +16,11 @@ use crate::observed::{Observed, Row};
 pub(crate) use matching::row_key;
 use matching::{Blocked, Matched, Matching};
 use model::Tag;
-use routeros::catalogue::{Access, Menu, ip_address, ip_firewall_filter};
+use routeros::catalogue::{Access, Menu, Shape, ip_address, ip_firewall_filter, ip_hotspot_active, ip_hotspot_user};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The action of a rule that leads into another chain.
+const JUMP: &str = "jump";
 
 /// What a plan may assume.
 #[derive(Debug, Clone)]
@@ -57,7 +60,11 @@ pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> ChangeSe
     for (menu, rows) in orphans.into_iter().rev() {
         planner.remove(menu, &rows, "not wanted any more");
     }
-    planner.set.kicks = sessions::kicks(desired, observed, policy, &planner.blocked);
+    let ended = planner.set.changes.iter().filter(|change| change.menu.path == ip_hotspot_active::MENU.path);
+    let ended: BTreeSet<&str> = ended.filter_map(|change| change.id.as_deref()).collect();
+    let mut kicks = sessions::kicks(desired, observed, policy, &planner.blocked);
+    kicks.retain(|kick| kick.menu.path != ip_hotspot_active::MENU.path || !ended.contains(kick.id.as_str()));
+    planner.set.kicks = kicks;
     planner.set.findings.extend(planner.blocked.findings());
     planner.set
 }
@@ -73,6 +80,11 @@ struct Planner<'a> {
 impl Planner<'_> {
     /// Writes one menu: what makes room, then moves, then sets, then adds.
     fn write(&mut self, matching: &Matching<'_>) {
+        if matching.menu.path == ip_hotspot_user::MENU.path {
+            // What a session used is counted at its end, to the row that the user has then.
+            let sessions = sessions::of_users(self.observed, &matching.evicted);
+            self.remove(&ip_hotspot_active::MENU, &sessions, "ends before its user is counted anew");
+        }
         self.remove(matching.menu, &matching.evicted, "makes room, and is added again");
         let places = position::of(matching, self.observed.rows(matching.menu));
         for (id, before, stood_before) in places.moves {
@@ -124,9 +136,15 @@ impl Planner<'_> {
         changes
     }
 
+    /// Removes rows. The rules that lead into our chains go first: a chain that is emptied while packets still pass through it loses
+    /// what lets them pass before what drops them, and the controller its path.
     fn remove(&mut self, menu: &'static Menu, rows: &[&Row], reason: &str) {
-        let changes: Vec<_> = rows.iter().map(|row| removal(menu, row, reason)).collect();
-        self.stage(changes);
+        let leads = |row: &&&Row| menu.shape == Shape::Ordered && row.text(ip_firewall_filter::ACTION) == JUMP;
+        let (jumps, rest): (Vec<&&Row>, Vec<&&Row>) = rows.iter().partition(leads);
+        for rows in [jumps, rest] {
+            let changes: Vec<_> = rows.into_iter().map(|row| removal(menu, row, reason)).collect();
+            self.stage(changes);
+        }
     }
 
     fn stage(&mut self, changes: impl IntoIterator<Item = Change>) {

@@ -29,6 +29,15 @@ pub fn kicks(desired: &Desired, observed: &Observed, policy: &Policy, blocked: &
     kicks
 }
 
+/// Lists the sessions of hotspot users.
+pub fn of_users<'a>(observed: &'a Observed, users: &[&Row]) -> Vec<&'a Row> {
+    let of = |session: &&Row| {
+        let login = session.text(ip_hotspot_active::USER);
+        !session.flag(ip_hotspot_active::RADIUS) && users.iter().any(|user| user.text(ip_hotspot_user::NAME) == login)
+    };
+    observed.rows(&ip_hotspot_active::MENU).iter().filter(of).collect()
+}
+
 struct Judge<'a> {
     observed: &'a Observed,
     policy: &'a Policy,

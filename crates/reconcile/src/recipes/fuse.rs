@@ -159,7 +159,7 @@ fn statements(recipe: &Recipe<'_>, end: &End<'_>, script: &mut String) -> Result
             line(format!("{login}; {}/remove [find {}=$mwLogin]", ppp_active::MENU.path, ppp_active::NAME));
         }
         PackageKind::Hotspot => {
-            let (path, row) = (ip_hotspot_user::MENU.path, by_tag(&people::user_key(customer.id))?);
+            let (path, row) = (ip_hotspot_user::MENU.path, by_tag(&people::user_key(customer))?);
             line(format!("{path}/set {row} {}=yes", ip_hotspot_user::DISABLED));
             let login = login(path, &row);
             for (menu, user) in

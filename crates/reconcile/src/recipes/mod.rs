@@ -61,13 +61,15 @@ pub fn desired(site: &Site, tags: &dyn Fn(&ObjectKey) -> Option<Tag>) -> Result<
 /// # Errors
 /// The site makes no sense, as for [`desired`].
 pub fn keys(site: &Site) -> Result<Vec<ObjectKey>, SiteError> {
-    let asked = RefCell::new(BTreeSet::new());
-    let stand_in: Tag = "mw:000000000000".parse().expect("twelve hexadecimal digits");
+    let asked: RefCell<BTreeMap<ObjectKey, Tag>> = RefCell::default();
     desired(site, &|key| {
-        asked.borrow_mut().insert(key.clone());
-        Some(stand_in)
+        let mut asked = asked.borrow_mut();
+        // Names are made of tags, so each key needs a stand-in of its own.
+        let number = asked.len();
+        let stand_in = || format!("mw:{number:012x}").parse().expect("twelve hexadecimal digits");
+        Some(*asked.entry(key.clone()).or_insert_with(stand_in))
     })?;
-    Ok(asked.into_inner().into_iter().collect())
+    Ok(asked.into_inner().into_keys().collect())
 }
 
 fn check(site: &Site) -> Result<(), SiteError> {

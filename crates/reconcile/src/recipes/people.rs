@@ -30,9 +30,12 @@ pub fn secret_key(customer: CustomerId) -> ObjectKey {
     ObjectKey::new("ppp-secret", customer)
 }
 
-/// The key of a customer's hotspot user.
-pub fn user_key(customer: CustomerId) -> ObjectKey {
-    ObjectKey::new("hotspot-user", customer)
+/// The key of a customer's hotspot user. A user's counters belong to its row, so what is counted anew is another object.
+pub fn user_key(customer: &Customer) -> ObjectKey {
+    match customer.counted_since {
+        Some(since) => ObjectKey::new("hotspot-user", format_args!("{}@{}", customer.id, since.as_second())),
+        None => ObjectKey::new("hotspot-user", customer.id),
+    }
 }
 
 /// The key of the entry that stops a static customer.
@@ -78,7 +81,7 @@ fn secret(recipe: &mut Recipe<'_>, customer: &Customer, package: &Package) -> Re
 
 fn user(recipe: &mut Recipe<'_>, customer: &Customer, package: &Package) -> Result<(), SiteError> {
     let profile = recipe.name(&hotspot::profile(package))?;
-    let draft = Draft::new(&ip_hotspot_user::MENU, user_key(customer.id), reason(customer, package))
+    let draft = Draft::new(&ip_hotspot_user::MENU, user_key(customer), reason(customer, package))
         .set(ip_hotspot_user::NAME, &customer.login)
         .set(ip_hotspot_user::PASSWORD, customer.password.expose())
         .set(ip_hotspot_user::PROFILE, profile)
@@ -88,7 +91,10 @@ fn user(recipe: &mut Recipe<'_>, customer: &Customer, package: &Package) -> Resu
         // The limits stay as they were: they matter to nobody now, and the user's counters go on.
         State::Expired | State::Suspended => draft.set(ip_hotspot_user::DISABLED, "yes"),
         State::Active(grant) => draft
-            .set(ip_hotspot_user::LIMIT_UPTIME, format!("{}s", limit_uptime(grant, package).as_secs()))
+            .maybe(
+                ip_hotspot_user::LIMIT_UPTIME,
+                limit_uptime(customer, grant, package).map(|limit| format!("{}s", limit.as_secs())),
+            )
             .maybe(ip_hotspot_user::LIMIT_BYTES_TOTAL, grant.data_max.map(|bytes| bytes.0))
             .set(ip_hotspot_user::DISABLED, "no"),
     })
@@ -96,10 +102,12 @@ fn user(recipe: &mut Recipe<'_>, customer: &Customer, package: &Package) -> Resu
 
 /// Bounds online time by the calendar: whoever was online all the time since the beginning, with every allowed device, has
 /// not been online longer than this. It is a fuse that needs no clock and no scheduler, and it cuts nobody early.
-fn limit_uptime(grant: Grant, package: &Package) -> SignedDuration {
-    let calendar = grant.until.duration_since(grant.since).max(SignedDuration::from_secs(1));
-    let shared = calendar.saturating_mul(i32::from(package.shared_users.max(1)));
-    grant.online_max.map_or(shared, |online| online.min(shared))
+fn limit_uptime(customer: &Customer, grant: Grant, package: &Package) -> Option<SignedDuration> {
+    let calendar = customer.counted_since.map(|since| {
+        let calendar = grant.until.duration_since(since).max(SignedDuration::from_secs(1));
+        calendar.saturating_mul(i32::from(package.shared_users.max(1)))
+    });
+    calendar.into_iter().chain(grant.online_max).min()
 }
 
 fn queue(recipe: &mut Recipe<'_>, customer: &Customer, package: &Package) -> Result<(), SiteError> {

@@ -53,14 +53,15 @@ pub fn customer(number: u16, login: &str, package: u8, state: State) -> Customer
         package: package_id(package),
         address: None,
         mac_lock: None,
+        counted_since: Some(now() - SignedDuration::from_hours(24)),
         state,
     }
 }
 
-/// A grant that began a day ago.
+/// A grant with so many hours left.
 pub fn active(hours_left: i64) -> State {
     let until = now() + SignedDuration::from_hours(hours_left);
-    State::Active(Grant { since: now() - SignedDuration::from_hours(24), until, online_max: None, data_max: None })
+    State::Active(Grant { until, online_max: None, data_max: None })
 }
 
 pub fn facts() -> Facts {
@@ -124,6 +125,7 @@ pub fn site() -> Site {
             package(1, "Home 10", PackageKind::Pppoe, Speed { burst: Some(burst), ..speed(10, 5) }),
             hotspot,
             disabling,
+            package(4, "Home 50", PackageKind::Pppoe, speed(50, 20)),
         ],
         customers: vec![
             customer(1, "alice", 1, active(2)),

@@ -1,6 +1,6 @@
 //! What is planned in the situations that matter.
 
-use super::example::{active, customer_id, package_id, row, site, wanted};
+use super::example::{active, customer_id, now, package_id, row, site, wanted};
 use crate::testing::simulate;
 use crate::*;
 use expect_test::{Expect, expect};
@@ -53,7 +53,7 @@ fn the_first_plan() {
         &expect![[r#"
             + /system/scheduler add mw-fuse-2026112116 comment=mw:062b6429815c disabled=no interval=0s name=mw-fuse-2026112116 on-event=:do { /ppp/secret/set [find comment="mw:792d23f94e29"] profile=mw-expired } on-error={} … (+2 lines) policy=read,test,write start-date=2026-11-21 start-time=16:00:00 # ends 1 grant at 2026-11-21 16:00 if the controller does not
             + /system/scheduler add mw-fuse-2026112117 comment=mw:062b6529815c disabled=no interval=0s name=mw-fuse-2026112117 on-event=":do { /ip/firewall/address-list/add list=mw-blocked address=198.51.100.20 comment="mw:b1ac859f4e6f" } on-error={}" policy=read,test,write start-date=2026-11-21 start-time=17:00:00 # ends 1 grant at 2026-11-21 17:00 if the controller does not
-            + /system/scheduler add mw-fuse-2026112119 comment=mw:062b7329815c disabled=no interval=0s name=mw-fuse-2026112119 on-event=:do { /ip/hotspot/user/set [find comment="mw:7778376e5c79"] disabled=yes } on-error={} … (+2 lines) policy=read,test,write start-date=2026-11-21 start-time=19:00:00 # ends 1 grant at 2026-11-21 19:00 if the controller does not
+            + /system/scheduler add mw-fuse-2026112119 comment=mw:062b7329815c disabled=no interval=0s name=mw-fuse-2026112119 on-event=:do { /ip/hotspot/user/set [find comment="mw:6a4a88c1b65a"] disabled=yes } on-error={} … (+2 lines) policy=read,test,write start-date=2026-11-21 start-time=19:00:00 # ends 1 grant at 2026-11-21 19:00 if the controller does not
             + /ip/pool add mw-pppoe comment=mw:bc1d6cc4b6f3 name=mw-pppoe ranges=10.64.0.2-10.64.3.254 # addresses for PPPoE customers
             + /ip/pool add mw-expired comment=mw:e73dcd2ed95f name=mw-expired ranges=10.65.0.2-10.65.0.254 # addresses for PPPoE expired customers
             + /ip/pool add mw-hotspot-ether3 comment=mw:7b143cd42b2b name=mw-hotspot-ether3 ranges=192.168.88.10-192.168.88.254 # addresses of the hotspot on ether3
@@ -61,6 +61,7 @@ fn the_first_plan() {
             + /ip/dhcp-server/network add 192.168.88.0/24 address=192.168.88.0/24 comment=mw:f7f172eed0a3 dns-server=192.168.88.1 gateway=192.168.88.1 # the network of the hotspot on ether3
             + /ip/dhcp-server add mw-hotspot-ether3 address-pool=mw-hotspot-ether3 comment=mw:9913060d14f0 disabled=no interface=ether3 lease-time=1h name=mw-hotspot-ether3 # the DHCP server of the hotspot on ether3
             + /ppp/profile add mw-db1c1a2c9377 comment=mw:db1c1a2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1a2c9377 only-one=yes rate-limit="5M/10M 10M/20M 4M/8M 16s/16s" remote-address=mw-pppoe # profile of package Home 10 [may end sessions]
+            + /ppp/profile add mw-db1c1f2c9377 comment=mw:db1c1f2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1f2c9377 only-one=yes rate-limit=20M/50M remote-address=mw-pppoe # profile of package Home 50 [may end sessions]
             + /ppp/profile add mw-expired address-list=mw-expired comment=mw:51ed473e93a4 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-expired only-one=yes rate-limit=256k/256k remote-address=mw-expired # profile of expired customers [may end sessions]
             + /interface/pppoe-server/server add mw-ether2 ether2 authentication=chap,mschap1,mschap2,pap comment=mw:3bbe0801cf13 default-profile=mw-expired disabled=no interface=ether2 keepalive-timeout=30 one-session-per-host=yes service-name=mw-ether2 # customers dial in on ether2 [may end sessions]
             + /ip/hotspot/profile add mw-hotspot-ether3 dns-name=login.isp.example hotspot-address=192.168.88.1 login-by=cookie,http-chap,http-pap,mac-cookie name=mw-hotspot-ether3 # the login page of the hotspot on ether3
@@ -92,7 +93,7 @@ fn the_first_plan() {
             + /ppp/secret add alice comment=mw:792d23f94e29 disabled=no name=alice password=*** profile=mw-db1c1a2c9377 service=pppoe # customer alice is active, package Home 10
             + /ppp/secret add bob comment=mw:792d22f94e29 disabled=no name=bob password=*** profile=mw-expired service=pppoe # customer bob is expired, package Home 10
             + /ppp/secret add carol comment=mw:792d21f94e29 disabled=yes name=carol password=*** profile=mw-db1c1a2c9377 service=pppoe # customer carol is suspended, package Home 10
-            + /ip/hotspot/user add 254700000004 comment=mw:7778376e5c79 disabled=no limit-bytes-total=1073741824 limit-uptime=2d10h mac-address=02:AA:BB:CC:DD:EE name=254700000004 password=*** profile=mw-b7ebd4f1a490 # customer 254700000004 is active, package Day pass
+            + /ip/hotspot/user add 254700000004 comment=mw:6a4a88c1b65a disabled=no limit-bytes-total=1073741824 limit-uptime=2d10h mac-address=02:AA:BB:CC:DD:EE name=254700000004 password=*** profile=mw-b7ebd4f1a490 # customer 254700000004 is active, package Day pass
         "#]],
     );
 }
@@ -197,6 +198,28 @@ fn sessions_that_are_wrong_end() {
 }
 
 #[test]
+fn a_hotspot_user_whose_time_begins_anew_is_counted_anew() {
+    let mut site = site();
+    let session = [("user", "254700000004"), ("address", "192.168.88.9"), ("mac-address", "02:AA:BB:CC:DD:EE")];
+    let router = with(settled(&site), "/ip/hotspot/active", "*90", &session);
+    let visitor = &mut site.customers[3];
+    visitor.counted_since = Some(now());
+    golden(
+        &site,
+        &router,
+        &expect![[r#"
+        ~ /system/scheduler set mw-fuse-2026112119 on-event: :do { /ip/hotspot/user/set [find comment="mw:6a4a88c1b65a"] disabled=yes } on-error={} … (+2 lines) -> :do { /ip/hotspot/user/set [find comment="mw:2240ceddf882"] disabled=yes } on-error={} … (+2 lines) # ends 1 grant at 2026-11-21 19:00 if the controller does not
+        - /ip/hotspot/active remove *90 # ends before its user is counted anew
+        - /ip/hotspot/user remove 254700000004 # makes room, and is added again
+        + /ip/hotspot/user add 254700000004 comment=mw:2240ceddf882 disabled=no limit-bytes-total=1073741824 limit-uptime=10h mac-address=02:AA:BB:CC:DD:EE name=254700000004 password=*** profile=mw-b7ebd4f1a490 # customer 254700000004 is active, package Day pass
+    "#]],
+    );
+    // The tag of the time before is gone with its row, so nothing is left to do.
+    let set = plan(&wanted(&site), &router, &Policy::default());
+    assert!(plan(&wanted(&site), &simulate(&router, &set), &Policy::default()).is_empty());
+}
+
+#[test]
 fn foreign_sessions_are_left_alone() {
     let router = with(settled(&site()), "/ppp/secret", "*F1", &[("name", "dave"), ("service", "pppoe"), ("comment", "uncle")]);
     let router = session(router, "dave", "10.64.0.9", "1000000/1000000", false);
@@ -280,7 +303,7 @@ fn what_refers_to_a_foreign_object_waits() {
     let written: Vec<_> = set.changes.iter().map(|change| change.label.as_str()).collect();
     assert!(written.contains(&EXPIRED) && !written.contains(&"mw-pppoe") && !written.contains(&"alice"), "{written:?}");
     expect![[r#"
-        warning conflict: /ip/pool already has `mw-pppoe`, which is not ours and stays as it is. 2 other objects wait for it. Rename or remove it.
+        warning conflict: /ip/pool already has `mw-pppoe`, which is not ours and stays as it is. 3 other objects wait for it. Rename or remove it.
     "#]].assert_eq(&set.findings.iter().map(|finding| format!("{finding}\n")).collect::<String>());
 }
 
@@ -318,9 +341,9 @@ fn what_is_not_wanted_any_more_goes_in_reverse_order() {
             - /queue/simple remove mw-shop # not wanted any more
             - /queue/simple remove mw-kiosk # not wanted any more
             - /ip/firewall/filter remove mw-expired accept # not wanted any more
+            - /ip/firewall/nat remove dstnat jump # not wanted any more
             - /ip/firewall/nat remove mw-redirect accept # not wanted any more
             - /ip/firewall/nat remove mw-redirect dst-nat # not wanted any more
-            - /ip/firewall/nat remove dstnat jump # not wanted any more
             - /ip/firewall/address-list remove mw-pay 203.0.113.7 # not wanted any more
             - /ip/firewall/address-list remove mw-pay 203.0.113.8 # not wanted any more
             - /ip/firewall/address-list remove mw-blocked 198.51.100.21 # not wanted any more
@@ -330,6 +353,7 @@ fn what_is_not_wanted_any_more_goes_in_reverse_order() {
             - /ip/hotspot/profile remove mw-hotspot-ether3 # not wanted any more
             - /interface/pppoe-server/server remove mw-ether2 ether2 # not wanted any more
             - /ppp/profile remove mw-db1c1a2c9377 # not wanted any more
+            - /ppp/profile remove mw-db1c1f2c9377 # not wanted any more
             - /ppp/profile remove mw-expired # not wanted any more
             - /ip/dhcp-server remove mw-hotspot-ether3 # not wanted any more
             - /ip/dhcp-server/network remove 192.168.88.0/24 # not wanted any more
@@ -370,9 +394,9 @@ fn rules_stand_before_foreign_ones_and_in_order() {
         &router,
         &expect![[r#"
             ^ /ip/firewall/filter move forward jump before *F1 # everything that passes is judged by our rules first
-            ^ /ip/firewall/filter move mw-input accept before *ADD29 # answers to what the router asked the hub
-            ^ /ip/firewall/filter move mw-input accept before *ADD28 # the hub reaches the API [management path]
-            + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 before *ADD28 # the hub can ping
+            ^ /ip/firewall/filter move mw-input accept before *ADD30 # answers to what the router asked the hub
+            ^ /ip/firewall/filter move mw-input accept before *ADD29 # the hub reaches the API [management path]
+            + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 before *ADD29 # the hub can ping
         "#]],
     );
 }
@@ -453,7 +477,7 @@ fn secrets_are_nowhere() {
           "action": {
             "what": "set"
           },
-          "id": "*ADD38",
+          "id": "*ADD39",
           "key": "ppp-secret:cus_00000000000070008000000000000001",
           "tag": "mw:792d23f94e29",
           "label": "alice",
@@ -497,4 +521,17 @@ fn only_what_is_asked_for_is_printed() {
     assert!(observe_list(&site).iter().all(|print| !print.menu.path.starts_with("/ip/hotspot")));
     let list = prints.iter().find(|print| print.menu.path == "/ip/firewall/address-list").expect("lists are printed");
     assert_eq!(list.any_of.len(), 3);
+}
+
+#[test]
+fn a_chain_is_left_before_it_is_emptied() {
+    let router = settled(&site());
+    let nothing = Desired { objects: Vec::new(), findings: Vec::new() };
+    let set = plan(&nothing, &router, &Policy::default());
+    let rules: Vec<&Change> = set.changes.iter().filter(|change| change.menu.path == "/ip/firewall/filter").collect();
+    let leads = |change: &Change| change.before.get("action").is_some_and(|action| action.expose() == Some("jump"));
+    let (jumps, rest): (Vec<&Change>, Vec<&Change>) = rules.into_iter().partition(|change| leads(change));
+    assert_eq!((jumps.len(), rest.is_empty()), (3, false));
+    let last_jump = jumps.iter().map(|change| change.stage).max();
+    assert!(rest.iter().all(|change| Some(change.stage) > last_jump), "else the drop at its end would cut the controller off");
 }

@@ -13,7 +13,7 @@ fn state() -> impl Strategy<Value = State> {
 
 prop_compose! {
     fn any_site()(
-        states in prop::collection::vec((state(), 1..4_u8, any::<bool>(), 0..3_u8), 0..12),
+        states in prop::collection::vec((state(), 1..4_u8, any::<bool>(), 0..3_u8, 0..3_i64), 0..12),
         services in 0..4_usize,
         portal in any::<bool>(),
         down in 1..50_u64,
@@ -23,9 +23,10 @@ prop_compose! {
         if services & 2 == 0 { site.services.pop(); }
         if !portal { site.portal = None; }
         site.packages[0].speed.down = model::BitsPerSec(down * 1_000_000);
-        site.customers = states.into_iter().zip(0_u8..).map(|((state, package, fixed, name), number)| {
+        site.customers = states.into_iter().zip(0_u8..).map(|((state, package, fixed, name, periods), number)| {
             // Logins change hands between sites: the same names, other customers.
             let mut customer = customer(number.into(), &format!("user-{}", (number + name * 16) % 48), package, state);
+            customer.counted_since = (periods > 0).then(|| super::example::now() - jiff::SignedDuration::from_hours(periods));
             if fixed || package == 3 { customer.address = Some([10, 64, 8, number + 1].into()); }
             customer
         }).collect();

@@ -34,6 +34,7 @@ fn pppoe() {
         &["/ppp/profile", "/interface/pppoe-server/server", "/ppp/secret"],
         &expect![[r#"
             /ppp/profile ppp-profile:pkg_00000000000070008000000000000001: address-list=(none) comment=mw:db1c1a2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1a2c9377 only-one=yes rate-limit="5M/10M 10M/20M 4M/8M 16s/16s" remote-address=mw-pppoe # profile of package Home 10
+            /ppp/profile ppp-profile:pkg_00000000000070008000000000000004: address-list=(none) comment=mw:db1c1f2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1f2c9377 only-one=yes rate-limit=20M/50M remote-address=mw-pppoe # profile of package Home 50
             /ppp/profile ppp-profile:expired: address-list=mw-expired comment=mw:51ed473e93a4 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-expired only-one=yes rate-limit=256k/256k remote-address=mw-expired # profile of expired customers
             /interface/pppoe-server/server pppoe-server:ether2: authentication=chap,mschap1,mschap2,pap comment=mw:3bbe0801cf13 default-profile=mw-expired disabled=no interface=ether2 keepalive-timeout=30 one-session-per-host=yes service-name=mw-ether2 # customers dial in on ether2
             /ppp/secret ppp-secret:cus_00000000000070008000000000000001: caller-id=(none) comment=mw:792d23f94e29 disabled=no name=alice password=*** profile=mw-db1c1a2c9377 remote-address=(none) service=pppoe # customer alice is active, package Home 10
@@ -69,7 +70,7 @@ fn hotspot() {
             /ip/hotspot/user/profile hotspot-profile:pkg_00000000000070008000000000000002: add-mac-cookie=yes keepalive-timeout=5m name=mw-b7ebd4f1a490 rate-limit=5M/5M shared-users=2 # profile of package Day pass
             /ip/hotspot hotspot-server:ether3: address-pool=mw-hotspot-ether3 disabled=no interface=ether3 name=mw-hotspot-ether3 profile=mw-hotspot-ether3 # the hotspot on ether3
             /ip/hotspot/walled-garden walled-garden:portal.isp.example: action=allow comment=mw:286f794e73c9 dst-host=portal.isp.example # portal.isp.example is open before login
-            /ip/hotspot/user hotspot-user:cus_00000000000070008000000000000004: address=(none) comment=mw:7778376e5c79 disabled=no limit-bytes-total=1073741824 limit-uptime=2d10h mac-address=02:AA:BB:CC:DD:EE name=254700000004 password=*** profile=mw-b7ebd4f1a490 # customer 254700000004 is active, package Day pass
+            /ip/hotspot/user hotspot-user:cus_00000000000070008000000000000004@1795170600: address=(none) comment=mw:6a4a88c1b65a disabled=no limit-bytes-total=1073741824 limit-uptime=2d10h mac-address=02:AA:BB:CC:DD:EE name=254700000004 password=*** profile=mw-b7ebd4f1a490 # customer 254700000004 is active, package Day pass
         "#]],
     );
 }
@@ -126,9 +127,9 @@ fn fuses() {
             /system/scheduler fuse:2026-11-21T17: comment=mw:062b6529815c disabled=no interval=0s name=mw-fuse-2026112117 policy=read,test,write start-date=2026-11-21 start-time=17:00:00 # ends 1 grant at 2026-11-21 17:00 if the controller does not
                 :do { /ip/firewall/address-list/add list=mw-blocked address=198.51.100.20 comment="mw:b1ac859f4e6f" } on-error={}
             /system/scheduler fuse:2026-11-21T19: comment=mw:062b7329815c disabled=no interval=0s name=mw-fuse-2026112119 policy=read,test,write start-date=2026-11-21 start-time=19:00:00 # ends 1 grant at 2026-11-21 19:00 if the controller does not
-                :do { /ip/hotspot/user/set [find comment="mw:7778376e5c79"] disabled=yes } on-error={}
-                :do { :local mwLogin [/ip/hotspot/user/get [find comment="mw:7778376e5c79"] value-name=name]; /ip/hotspot/active/remove [find user=$mwLogin] } on-error={}
-                :do { :local mwLogin [/ip/hotspot/user/get [find comment="mw:7778376e5c79"] value-name=name]; /ip/hotspot/cookie/remove [find user=$mwLogin] } on-error={}
+                :do { /ip/hotspot/user/set [find comment="mw:6a4a88c1b65a"] disabled=yes } on-error={}
+                :do { :local mwLogin [/ip/hotspot/user/get [find comment="mw:6a4a88c1b65a"] value-name=name]; /ip/hotspot/active/remove [find user=$mwLogin] } on-error={}
+                :do { :local mwLogin [/ip/hotspot/user/get [find comment="mw:6a4a88c1b65a"] value-name=name]; /ip/hotspot/cookie/remove [find user=$mwLogin] } on-error={}
         "#]],
     );
 }
@@ -190,8 +191,7 @@ fn a_fuse_never_cuts_early() {
     for minute in 0..300 {
         let until = site.facts.now + jiff::SignedDuration::from_mins(minute);
         site.customers = vec![customer(1, "alice", 1, active(0))];
-        let since = until - jiff::SignedDuration::from_hours(1);
-        site.customers[0].state = State::Active(Grant { since, until, online_max: None, data_max: None });
+        site.customers[0].state = State::Active(Grant { until, online_max: None, data_max: None });
         let desired = wanted(&site);
         let fuse = desired.objects.iter().find(|object| object.menu.path == "/system/scheduler").expect("a fuse");
         let at = format!("{}T{}", fuse.text("start-date").expect("a day"), fuse.text("start-time").expect("a time"));
@@ -232,7 +232,7 @@ fn nonsense_is_refused() {
     check(&|site| site.services.push(site.services[0].clone()), "too many PPPoE services: at most 1");
     check(
         &|site| site.customers[3].mac_lock = Some("x".to_owned()),
-        "`hotspot-user:cus_00000000000070008000000000000004` cannot have this `mac-address`",
+        "`hotspot-user:cus_00000000000070008000000000000004@1795170600` cannot have this `mac-address`",
     );
     let none: &dyn Fn(&ObjectKey) -> Option<Tag> = &|_| None;
     assert!(matches!(desired(&site(), none), Err(SiteError::NoTag(_))));
