@@ -143,9 +143,14 @@ impl Problem {
 impl From<db::DbError> for Problem {
     fn from(error: db::DbError) -> Self {
         let db::DbError::Sqlx(source) = &error;
+        let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+        // `character_not_in_repertoire` and `untranslatable_character`: a NUL, which PostgreSQL keeps in no text. Whichever field it came in.
+        if ["22021", "22P05"].contains(&&*code) {
+            return Self::new(ProblemKind::Invalid, "a text holds the character NUL, which nothing here may");
+        }
         let away = matches!(source, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed)
             // Class 57: the server is shutting down or starting up.
-            || source.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("57P"));
+            || code.starts_with("57P");
         if away {
             tracing::warn!(error = %telemetry::chain(&error), "the database is away");
             return Self::new(

@@ -183,10 +183,16 @@ pub async fn log_in(app: &App, login: &str, password: Secret<String>, tenant: Op
         return Err(OperatorError::Locked(until));
     }
     let stored = found.as_ref().and_then(|operator| operator.password_hash.clone());
-    let right = passwords::verify(password, stored).await;
+    let right = passwords::verify(password, stored.clone()).await;
     let Some(operator) = found else { return Err(OperatorError::Credential) };
     let mut tx = app.db.platform(&PlatformActor::system("login"), "a password was tried", now).await?;
-    if !right || !operator.active {
+    // Many may have been tried at once, all from before the lock: one after another they find it here, and learn nothing. Likewise a
+    // password that was changed in the meantime.
+    let (locked_until, password_hash) = store::lock_login(&mut tx, operator.id).await?;
+    if let Some(until) = locked_until.filter(|until| *until > now) {
+        return Err(OperatorError::Locked(until));
+    }
+    if !right || !operator.active || password_hash != stored {
         store::count_failure(&mut tx, operator.id, now).await?;
         tx.commit().await?;
         return Err(OperatorError::Credential);

@@ -8,6 +8,9 @@ use tokio::sync::Semaphore;
 /// Hashes at once; the rest wait their turn.
 const AT_ONCE: usize = 2;
 
+/// The hash of a random password that was thrown away.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$7M1rJ3O0vN8o1mVb3ZcZk1F7Fv0n9xkZJtq0vQvYkKo";
+
 static TURN: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// Hashes a password with Argon2id at the crate's defaults (19 MiB, 2 passes; OWASP's recommendation).
@@ -33,8 +36,6 @@ pub async fn hash(password: Secret<String>, entropy: &dyn Entropy) -> String {
 /// # Cancel safety
 /// Cancel safe.
 pub async fn verify(password: Secret<String>, stored: Option<String>) -> bool {
-    // The hash of a random password that was thrown away.
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$7M1rJ3O0vN8o1mVb3ZcZk1F7Fv0n9xkZJtq0vQvYkKo";
     let _turn = TURN.acquire().await.expect("the semaphore is never closed");
     tokio::task::spawn_blocking(move || {
         let known = stored.is_some();
@@ -58,5 +59,13 @@ mod tests {
         assert!(verify(Secret::new("correct horse".to_owned()), Some(stored.clone())).await);
         assert!(!verify(Secret::new("wrong horse".to_owned()), Some(stored)).await);
         assert!(!verify(Secret::new("correct horse".to_owned()), None).await);
+    }
+
+    #[tokio::test]
+    async fn nobodys_hash_costs_what_a_real_one_does() {
+        let real = hash(Secret::new("correct horse".to_owned()), &SeededEntropy::new(1)).await;
+        let cost = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(cost(NOBODY), cost(&real));
+        assert!(PasswordHash::new(NOBODY).is_ok(), "a hash that does not parse is judged at once");
     }
 }

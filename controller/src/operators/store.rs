@@ -149,6 +149,19 @@ pub(super) async fn set_password(tx: &mut PlatformTx, operator: OperatorId, hash
     Ok(())
 }
 
+/// Locks an operator's row; returns until when the login is locked, and the password's hash.
+pub(super) async fn lock_login(
+    tx: &mut PlatformTx,
+    operator: OperatorId,
+) -> Result<(Option<Timestamp>, Option<String>), DbError> {
+    let (until, hash): (Option<SqlTimestamp>, Option<String>) =
+        sqlx::query_as("SELECT locked_until, password_hash FROM operator WHERE id = $1 FOR UPDATE")
+            .bind(operator)
+            .fetch_one(tx.conn())
+            .await?;
+    Ok((until.map(SqlTimestamp::to_jiff), hash))
+}
+
 pub(super) async fn count_failure(tx: &mut PlatformTx, operator: OperatorId, now: Timestamp) -> Result<(), DbError> {
     let failures: i32 =
         sqlx::query_scalar("UPDATE operator SET failed_logins = failed_logins + 1 WHERE id = $1 RETURNING failed_logins")

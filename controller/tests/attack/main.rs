@@ -3,8 +3,10 @@
 //! database are compared before and after. Who may what is declared in `access`, and a stale line fails.
 
 mod access;
+mod bad_input;
 mod credentials;
 mod document;
+mod floods;
 mod operations;
 mod walls;
 mod world;

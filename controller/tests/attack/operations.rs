@@ -102,6 +102,11 @@ impl Document {
         fields
     }
 
+    /// All fields of a body.
+    pub fn fields(&self, schema: &str) -> Vec<String> {
+        self.schema(schema)["properties"].as_object().expect("an object's schema").keys().cloned().collect()
+    }
+
     fn schema(&self, name: &str) -> &Value {
         let schema = &self.0["components"]["schemas"][name];
         assert!(schema.is_object(), "there is no schema {name}");
