@@ -112,6 +112,11 @@ impl Provisioner {
         slots.get_mut(&router).is_some_and(|slot| std::mem::take(&mut slot.again))
     }
 
+    /// Says whether somebody wants another look.
+    fn is_wanted(&self, router: RouterId) -> bool {
+        self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner).get(&router).is_some_and(|slot| slot.again)
+    }
+
     /// Gives the slot up, unless somebody wants another look.
     fn leave(&self, router: RouterId) -> bool {
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,11 +156,11 @@ impl Worker {
                 match next {
                     Next::Idle => {
                         // Nothing came for a while when this times out; then the connection is given up.
-                        let _: Result<(), _> = tokio::time::timeout(IDLE, self.notify.notified()).await;
+                        let _: Result<(), _> = tokio::time::timeout(IDLE, self.wanted()).await;
                     }
                     Next::Retry(after) => {
                         session = None;
-                        let _: Result<(), _> = tokio::time::timeout(after, self.notify.notified()).await;
+                        let _: Result<(), _> = tokio::time::timeout(after, self.wanted()).await;
                         self.provisioner.want_again(self.router);
                     }
                     Next::Leave => session = None,
@@ -164,6 +169,13 @@ impl Worker {
             if self.provisioner.leave(self.router) {
                 return;
             }
+        }
+    }
+
+    /// Waits until somebody wants another look. Of two wakes before a look the second leaves its signal behind, which means nothing then.
+    async fn wanted(&self) {
+        while !self.provisioner.is_wanted(self.router) {
+            self.notify.notified().await;
         }
     }
 
@@ -239,7 +251,7 @@ impl Worker {
             result = watch => if let Err(error) = result {
                 tracing::debug!(router.id = %self.router, error = %telemetry::chain(&error), "could not see whether customers came online");
             },
-            () = self.notify.notified() => self.notify.notify_one(),
+            () = self.wanted() => {}
         }
     }
 }
