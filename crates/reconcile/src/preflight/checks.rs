@@ -217,8 +217,8 @@ fn fasttrack(facts: &FactsObserved) -> Vec<Finding> {
     if !facts.fasttrack {
         return Vec::new();
     }
-    let text = "FastTrack is on: its connections pass by the queues, so that static customers are not held to their speed, \
-                and by the rules, so that expired ones keep the connections they have.";
+    let text = "FastTrack is on: its connections pass by the queues, so that customers are not held to their speed, and by the \
+                rules, so that expired ones keep the connections they have.";
     let command = "/ip/firewall/filter/disable [find where action=fasttrack-connection]";
     vec![Finding::new(Warning, "fasttrack", text).command(command)]
 }

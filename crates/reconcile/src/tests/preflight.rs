@@ -128,7 +128,7 @@ fn a_router_that_serves_customers_already() {
     golden(
         &facts,
         &expect![[r#"
-        warning fasttrack: FastTrack is on: its connections pass by the queues, so that static customers are not held to their speed, and by the rules, so that expired ones keep the connections they have. Run: /ip/firewall/filter/disable [find where action=fasttrack-connection]
+        warning fasttrack: FastTrack is on: its connections pass by the queues, so that customers are not held to their speed, and by the rules, so that expired ones keep the connections they have. Run: /ip/firewall/filter/disable [find where action=fasttrack-connection]
         warning pool-overlap: The pool old lies within the tunnels' network 10.10.0.0/16. It works, because the router reaches the hub alone through the tunnel, but it confuses people.
         warning ppp-radius: PPP asks RADIUS: a name that is unknown here may still be let in there. Run: /ppp/aaa/set use-radius=no
         warning pppoe-server-foreign: There is a PPPoE server `server-ether3` on ether3 already; it stays as it is. Choose another interface for ours, or remove it.
