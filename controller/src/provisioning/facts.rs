@@ -16,6 +16,7 @@ use routeros::codec::Row;
 use routeros::errors::TrapKind;
 use routeros::{Command, Query};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// The tunnel's interface, as enrolment names it.
@@ -349,7 +350,7 @@ fn interpret(app: &App, answers: &Answers, now: Timestamp) -> Result<RouterFacts
         supernet: app.config.supernet,
         tunnel: TUNNEL_INTERFACE.to_owned(),
         interfaces: interfaces(answers),
-        addresses: answers.enabled(&cat::ip_address::MENU).filter_map(address).collect(),
+        addresses: addresses(answers),
         pools: answers.rows(&cat::ip_pool::MENU).iter().map(pool).collect(),
         servers: servers(answers),
         default_routes: answers.rows(&cat::ip_route::MENU).iter().map(leaves_by).collect(),
@@ -413,8 +414,19 @@ fn interfaces(answers: &Answers) -> Vec<Interface> {
         let bridge = ports.iter().find(|(port, _)| *port == name).map(|(_, bridge)| (*bridge).to_owned());
         Some(Interface { name: name.to_owned(), kind: row.text(cat::interface::TYPE).unwrap_or_default().to_owned(), bridge })
     };
-    // Dynamic interfaces are customers' sessions.
-    answers.rows(&cat::interface::MENU).iter().filter(|row| !row.flag(cat::interface::DYNAMIC)).filter_map(interface).collect()
+    answers.rows(&cat::interface::MENU).iter().filter(|row| !is_session(row)).filter_map(interface).collect()
+}
+
+/// Dynamic interfaces are customers' sessions: what they have comes and goes with the customers, and our services gave it.
+fn is_session(interface: &Row) -> bool {
+    interface.flag(cat::interface::DYNAMIC)
+}
+
+fn addresses(answers: &Answers) -> Vec<InterfaceAddress> {
+    let sessions = answers.rows(&cat::interface::MENU).iter().filter(|row| is_session(row));
+    let sessions: BTreeSet<&str> = sessions.filter_map(|row| row.text(cat::interface::NAME)).collect();
+    let all = answers.enabled(&cat::ip_address::MENU).filter_map(address);
+    all.filter(|address| !sessions.contains(address.interface.as_str())).collect()
 }
 
 fn address(row: &Row) -> Option<InterfaceAddress> {
