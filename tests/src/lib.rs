@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod judges;
+pub mod recordings;
 pub mod world;
