@@ -1,5 +1,6 @@
 //! The roads that an ISP and its customers take, and the bad luck on them, each in a file of its own.
 
+mod contract;
 mod expiry;
 mod hotspot;
 mod librouteros;
