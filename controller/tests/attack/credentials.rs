@@ -70,6 +70,27 @@ async fn logins_end_by_themselves() {
 }
 
 #[tokio::test]
+async fn logins_end_with_what_they_stand_on() {
+    let world = World::new().await;
+    let test = &world.test;
+    let mut owner = test.db.connect_as("mastwire_owner").await;
+    let logins = [&world.alpha.tenant.token, &world.beta.tenant.token, &world.platform];
+    for (change, who, path) in [
+        ("UPDATE operator SET status = 'suspended' WHERE login = 'aldebaran'", 0, "/api/v1/routers"),
+        ("DELETE FROM membership WHERE operator_id = (SELECT id FROM operator WHERE login = 'betelgeuse')", 1, "/api/v1/routers"),
+        ("UPDATE operator SET platform = false WHERE platform", 2, "/api/v1/platform/tenants"),
+    ] {
+        let _ = test.call("GET", path, logins[who], None).await.expect(200);
+        sqlx::query(change).execute(&mut owner).await.expect("the owner may");
+        let _ = test.call("GET", path, logins[who], None).await.expect(401);
+    }
+    for login in ["aldebaran", "betelgeuse", "admin"] {
+        let body = json!({ "login": login, "password": "a password for tests" });
+        let _ = test.call("POST", "/api/v1/login", "", Some(body)).await.expect(401);
+    }
+}
+
+#[tokio::test]
 async fn the_platforms_operator_sees_into_no_tenant() {
     let world = World::new().await;
     let before = world.test.db.rows(None).await;
