@@ -1,18 +1,18 @@
 //! The controller in one process, on a real PostgreSQL, under a clock that the test moves; requests go through the whole HTTP service.
 
 use crate::app::App;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::operators::{self, Role};
 use crate::provisioning::Provisioner;
 use crate::secrets::{MasterKey, Vault};
 use crate::serve::SystemClock;
 use crate::tenants::{self, NewTenant};
-use crate::tunnels::Tunnels;
-use crate::workers;
+use crate::tunnels::{self, Tunnels};
+use crate::{enrolment, workers};
 use axum::Router as AxumRouter;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use db::{PlatformActor, TestDb};
+use db::{Db, PlatformActor, TestDb};
 use jiff::{SignedDuration, Timestamp};
 use model::{Clock, Currency, Entropy, Secret, SeededEntropy, TenantId};
 use serde_json::Value;
@@ -139,31 +139,51 @@ impl TestApp {
         test
     }
 
+    /// As [`TestApp::running`], on a database of the test's own.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn running_on(db: TestDb) -> Self {
+        let (mut test, events) = Self::build_on(db, None, LOOPBACK).await;
+        test.workers = Some(workers::start(&test.app, events));
+        test
+    }
+
     async fn build(stands_at: Option<Timestamp>, hub: Ipv4Addr) -> (Self, mpsc::Receiver<HubEvent>) {
+        Self::build_on(TestDb::new().await, stands_at, hub).await
+    }
+
+    async fn build_on(db: TestDb, stands_at: Option<Timestamp>, hub: Ipv4Addr) -> (Self, mpsc::Receiver<HubEvent>) {
         // Silent unless RUST_LOG asks for more: what a test has to know, it asserts.
         telemetry::init(telemetry::Format::Text, "off");
-        let db = TestDb::new().await;
         let clock = Arc::new(TestClock::new(stands_at));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(42));
         let folder = tempfile::tempdir().expect("a folder");
-        let (master, _) = MasterKey::load_or_create(&folder.path().join("master.key"), &*entropy).expect("a key");
         let settings = Settings { hub: Some(format!("{hub}:0")), endpoint: Some(format!("{hub}:1")), ..Settings::default() };
-        let mut config = settings.check(folder.path().to_owned(), "127.0.0.1").expect("these settings are good");
-        let vault = Vault::new(master, entropy.clone());
-        let (tunnels, events) =
-            Tunnels::start(&db.db(), &vault, &*clock, &*entropy, &config).await.expect("a hub on a free port");
-        config.endpoint_port = tunnels.address().port();
-        let app = Arc::new(App {
-            db: db.db(),
-            vault,
-            clock: clock.clone(),
-            entropy,
-            tunnels,
-            provisioner: Provisioner::default(),
-            config,
-        });
+        let config = settings.check(folder.path().to_owned(), "127.0.0.1").expect("these settings are good");
+        let (app, events) = start(db.db(), clock.clone(), entropy, config).await;
         let service = crate::http::service(app.clone());
         (Self { app, clock, db, service, workers: None, _folder: folder }, events)
+    }
+
+    /// Stops the controller: nothing runs in the background, and no router reaches the hub.
+    pub async fn power_off(&mut self) {
+        self.stop().await;
+        self.app.tunnels.shutdown().await;
+    }
+
+    /// Starts the controller again after [`TestApp::power_off`], on the same database, keys and UDP port.
+    ///
+    /// # Panics
+    /// When the database does not answer or the port was taken in the meantime.
+    pub async fn power_on(&mut self) {
+        let config = Config { hub: self.app.tunnels.address(), ..self.app.config.clone() };
+        let (app, events) = start(self.app.db.clone(), self.clock.clone(), self.app.entropy.clone(), config).await;
+        tunnels::install_all(&app).await.expect("the peers are read");
+        enrolment::resume(&app).await.expect("the enrolments are read");
+        self.service = crate::http::service(app.clone());
+        self.workers = Some(workers::start(&app, events));
+        self.app = app;
     }
 
     /// Ends what runs in the background.
@@ -264,4 +284,19 @@ impl TestApp {
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("a JSON body") };
         Answer { status, body }
     }
+}
+
+/// Makes the parts of a controller; the master key lies in its data folder.
+async fn start(
+    db: Db,
+    clock: Arc<TestClock>,
+    entropy: Arc<dyn Entropy>,
+    mut config: Config,
+) -> (Arc<App>, mpsc::Receiver<HubEvent>) {
+    let (master, _) = MasterKey::load_or_create(&config.data.join("master.key"), &*entropy).expect("a key");
+    let vault = Vault::new(master, entropy.clone());
+    let (tunnels, events) = Tunnels::start(&db, &vault, &*clock, &*entropy, &config).await.expect("a hub on a free port");
+    config.endpoint_port = tunnels.address().port();
+    let app = App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), config };
+    (Arc::new(app), events)
 }

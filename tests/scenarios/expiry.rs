@@ -7,8 +7,8 @@ use controller::testing::{TestApp, TestTenant};
 use jiff::SignedDuration;
 use serde_json::json;
 use system_tests::world::{
-    Router, config, customer, dial, fares, five_past, isp, onboard, package, package_with, pay, planned, print, row, serve,
-    until, until_in_sync, until_online,
+    Router, apply, config, customer, dial, fares, five_past, isp, onboard, package, package_with, pay, planned, print, row,
+    serve, until, until_in_sync, until_online,
 };
 
 async fn tower() -> (TestApp, TestTenant, Router) {
@@ -36,15 +36,13 @@ async fn time_that_is_up_leads_to_the_pay_page_and_a_payment_leads_back() {
     pay(&test, &alpha, &jane, 150_000).await;
     until_in_sync(&test, &alpha, &router).await;
     test.clock.advance(SignedDuration::from_hours(24));
-    let path = format!("/api/v1/routers/{}/apply", router.id);
-    let looked = test.call("POST", &path, &alpha.token, None).await.expect(200).body;
-    assert_eq!(looked["applied"], true, "{looked}");
+    apply(&test, &alpha, &router).await;
     assert_eq!(fares(&router, "jane").await["online"], true, "the first day's end is not the end");
     assert_eq!(row(&router, "/ppp/active", &["name=jane"]).await["session-id"], session, "one session all the time");
 
     // Two days after the first payment, and not a minute before, she is led to the pay page.
     test.clock.advance(SignedDuration::from_hours(23) - SignedDuration::from_mins(1));
-    let _ = test.call("POST", &path, &alpha.token, None).await.expect(200);
+    apply(&test, &alpha, &router).await;
     assert_eq!(fares(&router, "jane").await["online"], true, "a minute is left");
     test.clock.advance(SignedDuration::from_mins(2));
     until_online(&router, "jane", false).await;

@@ -2,7 +2,10 @@
 
 mod contract;
 mod expiry;
+mod fixed;
+mod fuses;
 mod hotspot;
 mod librouteros;
 mod pppoe;
+mod tenants;
 mod wireguard_go;

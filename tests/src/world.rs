@@ -4,7 +4,7 @@ use controller::operators::Role;
 use controller::testing::{TestApp, TestTenant};
 use jiff::SignedDuration;
 use model::{Clock, RouterosVersion};
-use routeros_sim::control::Command;
+use routeros_sim::control::{Command, Fault};
 use routeros_sim::device::{BOARDS, Config};
 use routeros_sim::simulator::{Options, Simulator};
 use serde_json::{Value, json};
@@ -53,7 +53,9 @@ async fn holds_in_time<F: AsyncFnMut() -> bool>(mut holds: F) -> bool {
 pub fn config(board: &str, version: &str, serial: &str) -> Config {
     let board = BOARDS.iter().find(|known| known.name == board).expect("a known board");
     let version: RouterosVersion = version.parse().expect("a version");
-    let mut config = Config::new(board, version, 7);
+    // Two boxes with one seed would make the same keys.
+    let seed = serial.bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(131).wrapping_add(byte.into()));
+    let mut config = Config::new(board, version, seed);
     config.serial = serial.to_owned();
     config
 }
@@ -110,15 +112,12 @@ pub async fn serve(test: &TestApp, tenant: &TestTenant, router: &Router, service
 /// # Panics
 /// When it is refused.
 pub async fn package_with(test: &TestApp, tenant: &TestTenant, kind: &str, name: &str, minor: i64, more: Value) -> String {
-    let mut body = json!({
+    let body = json!({
         "name": name, "kind": kind, "price": { "minor": minor, "currency": "KES" },
         "speed": { "download_bps": 10_000_000, "upload_bps": 5_000_000 },
         "validity": { "seconds": 86_400 },
     });
-    for (field, value) in more.as_object().into_iter().flatten() {
-        body[field] = value.clone();
-    }
-    test.call("POST", "/api/v1/packages", &tenant.token, Some(body)).await.expect(201).text("id")
+    test.call("POST", "/api/v1/packages", &tenant.token, Some(with(body, &more))).await.expect(201).text("id")
 }
 
 /// Makes a package that lasts a day, 10 Mbit/s down and 5 up; returns its id.
@@ -129,13 +128,35 @@ pub async fn package(test: &TestApp, tenant: &TestTenant, kind: &str, name: &str
     package_with(test, tenant, kind, name, minor, json!({})).await
 }
 
+/// Makes a customer with the password `dial-1234`; returns the id. `more` adds to these fields.
+///
+/// # Panics
+/// When it is refused.
+pub async fn customer_with(
+    test: &TestApp,
+    tenant: &TestTenant,
+    router: &Router,
+    package: &str,
+    login: &str,
+    more: Value,
+) -> String {
+    let body = json!({ "login": login, "password": "dial-1234", "router": router.id, "package": package });
+    test.call("POST", "/api/v1/customers", &tenant.token, Some(with(body, &more))).await.expect(201).text("id")
+}
+
 /// Makes a customer with the password `dial-1234`; returns the id.
 ///
 /// # Panics
 /// When it is refused.
 pub async fn customer(test: &TestApp, tenant: &TestTenant, router: &Router, package: &str, login: &str) -> String {
-    let body = json!({ "login": login, "password": "dial-1234", "router": router.id, "package": package });
-    test.call("POST", "/api/v1/customers", &tenant.token, Some(body)).await.expect(201).text("id")
+    customer_with(test, tenant, router, package, login, json!({})).await
+}
+
+fn with(mut body: Value, more: &Value) -> Value {
+    for (field, value) in more.as_object().into_iter().flatten() {
+        body[field] = value.clone();
+    }
+    body
 }
 
 /// Takes cash for a customer; returns the payment's id.
@@ -160,13 +181,48 @@ pub async fn fares(router: &Router, name: &str) -> Value {
     list.into_iter().find(|customer| customer["name"] == name).unwrap_or(Value::Null)
 }
 
-/// Switches a customer's box on, or off and on again; it dials at once.
+/// Switches a customer's box on a port on, or off and on again; it dials at once.
+///
+/// # Panics
+/// When the router refuses the command.
+pub async fn dial_on(router: &Router, interface: &str, name: &str, password: &str) {
+    let dial = Command::Dial { name: name.into(), password: password.into(), interface: interface.into(), mac: String::new() };
+    router.sim.control(dial).await.expect("the box is switched on");
+}
+
+/// Switches a customer's box on `ether5` on, or off and on again; it dials at once.
 ///
 /// # Panics
 /// When the router refuses the command.
 pub async fn dial(router: &Router, name: &str, password: &str) {
-    let dial = Command::Dial { name: name.into(), password: password.into(), interface: "ether5".into(), mac: String::new() };
-    router.sim.control(dial).await.expect("the box is switched on");
+    dial_on(router, "ether5", name, password).await;
+}
+
+/// Types lines at a virtual router's terminal, as its operator does.
+///
+/// # Panics
+/// When a line fails.
+pub async fn type_in(router: &Router, lines: &str) {
+    let done = router.sim.control(Command::Paste { text: format!("{lines}\n") }).await.expect("the terminal takes it");
+    assert_eq!(done["failures"], json!([]), "{lines}");
+}
+
+/// Lets something go wrong on a virtual router, or right again.
+///
+/// # Panics
+/// When it cannot.
+pub async fn fault(router: &Router, fault: Fault) {
+    router.sim.control(Command::Fault(fault)).await.expect("a fault that this router can have");
+}
+
+/// Has the router brought to what is wanted now, and returns how many writes that took.
+///
+/// # Panics
+/// When it is not applied.
+pub async fn apply(test: &TestApp, tenant: &TestTenant, router: &Router) -> u64 {
+    let path = format!("/api/v1/routers/{}/apply", router.id);
+    let done = test.call("POST", &path, &tenant.token, None).await.expect(200).body;
+    done["writes"].as_u64().expect("a number")
 }
 
 /// Prints a menu of a virtual router as its administrator sees it; each query is a word such as `name=jane`.

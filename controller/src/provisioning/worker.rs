@@ -6,6 +6,7 @@
 use super::{ProvisionError, run, store};
 use crate::app::App;
 use crate::customers;
+use crate::tunnels::{self, TunnelError};
 use db::TenantDoor;
 use jiff::SignedDuration;
 use model::{RouterId, TenantId};
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::time::Instant;
 
 /// Routers that are talked to at once.
 const AT_ONCE: usize = 64;
@@ -29,6 +31,8 @@ const ONLINE_EVERY: Duration = Duration::from_millis(100);
 const ONLINE_TIMES: u32 = 100;
 /// Customers whose grant was applied longer ago are not waited for any more.
 const ONLINE_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+/// How often a worker that pauses after a failure looks whether the router has come back.
+const HANDSHAKE_EVERY: Duration = Duration::from_secs(1);
 /// News that waits for slow listeners.
 const NEWS_MAX: usize = 256;
 
@@ -160,7 +164,7 @@ impl Worker {
                     }
                     Next::Retry(after) => {
                         session = None;
-                        let _: Result<(), _> = tokio::time::timeout(after, self.wanted()).await;
+                        self.pause(after).await;
                         self.provisioner.want_again(self.router);
                     }
                     Next::Leave => session = None,
@@ -216,6 +220,35 @@ impl Worker {
         let _tenant = tenant.acquire().await.expect("the semaphore is never closed");
         let _all = self.provisioner.inner.all.acquire().await.expect("the semaphore is never closed");
         run::look(&self.app, &self.door, self.router, session).await
+    }
+
+    /// Waits after a failure: until it is time, somebody wants a look, or the router shakes hands anew, as it does when it comes back
+    /// before the hub took it for gone.
+    async fn pause(&self, after: Duration) {
+        let began = Instant::now();
+        let back = async {
+            if self.handshake_after(began).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(after) => {}
+            () = self.wanted() => {}
+            () = back => {}
+        }
+    }
+
+    async fn handshake_after(&self, moment: Instant) -> Result<(), TunnelError> {
+        let mut tx = self.app.db.tenant(&self.door).await?;
+        let address = tunnels::address(&mut tx, self.router).await?.ok_or(TunnelError::NoPeer)?;
+        drop(tx);
+        loop {
+            tokio::time::sleep(HANDSHAKE_EVERY).await;
+            let status = self.app.tunnels.status(address).await?;
+            if status.and_then(|status| status.last_handshake).is_some_and(|ago| ago < moment.elapsed()) {
+                return Ok(());
+            }
+        }
     }
 
     async fn record_failure(&self, text: &str) {

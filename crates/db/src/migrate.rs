@@ -16,7 +16,7 @@ const ROLES: &str = include_str!("../../../provisioning-scripts/postgresql-roles
 pub(crate) const OWNER: &str = "mastwire_owner";
 const APP: &str = "mastwire_app";
 const PLATFORM: &str = "mastwire_platform";
-const DATABASE: &str = "mastwire";
+pub(crate) const DATABASE: &str = "mastwire";
 /// Connections for tenants' work, and for cross-tenant work.
 const APP_CONNECTIONS: u32 = 16;
 const PLATFORM_CONNECTIONS: u32 = 6;

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Binaries, Cluster, ClusterOptions, SUPERUSER};
 use crate::doors::Db;
-use crate::migrate::{Source, connect, migrate, prepare_private};
+use crate::migrate::{DATABASE, Source, connect, migrate, prepare_private};
 use crate::registry::{Class, TABLES, Table};
 use model::{Entropy, SeededEntropy, TenantId};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
@@ -19,6 +19,7 @@ const TEMPLATE: &str = "mastwire_template";
 #[derive(Debug)]
 pub struct TestDb {
     db: Db,
+    folder: PathBuf,
     name: String,
 }
 
@@ -37,7 +38,19 @@ impl TestDb {
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut superuser).await.expect("the template can be copied");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(number));
         let db = connect(&Source::Named(cluster.folder(), &name), entropy).await.expect("the copy has the schema");
-        Self { db, name }
+        Self { db, folder: cluster.folder().to_owned(), name }
+    }
+
+    /// Migrates and opens the database of a private cluster that the test started, and may stop and start again.
+    ///
+    /// # Panics
+    /// When PostgreSQL refuses.
+    pub async fn on(cluster: &Cluster) -> Self {
+        let source = Source::Private(cluster.folder());
+        migrate(&source).await.expect("the migrations run");
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(0));
+        let db = connect(&source, entropy).await.expect("the database has the schema");
+        Self { db, folder: cluster.folder().to_owned(), name: DATABASE.to_owned() }
     }
 
     /// Returns the doors.
@@ -51,8 +64,7 @@ impl TestDb {
     /// # Panics
     /// When the role cannot connect.
     pub async fn connect_as(&self, role: &str) -> PgConnection {
-        let cluster = CLUSTER.get().expect("made by new");
-        Cluster::connect_options(cluster.folder(), role, &self.name).connect().await.expect("the role can connect")
+        Cluster::connect_options(&self.folder, role, &self.name).connect().await.expect("the role can connect")
     }
 
     /// Reads every row as text, past all doors and policies: of one tenant's tables, or of all. A test compares two of these, or searches one.
