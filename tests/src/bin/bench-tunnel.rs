@@ -163,6 +163,7 @@ fn answers_with(tunn: &mut Tunn, datagram: &[u8], buffer: &mut [u8]) -> bool {
 /// The least that anybody does who has many peers behind one socket: a MAC, the claimed key, its tunnel.
 struct Lookup {
     private: StaticSecret,
+    public: PublicKey,
     limiter: RateLimiter,
     by_key: BTreeMap<[u8; 32], usize>,
     tunns: Vec<Tunn>,
@@ -171,14 +172,15 @@ struct Lookup {
 impl Lookup {
     fn new(peers: u32) -> Self {
         let by_key = (0..peers).map(|number| (public(number + 1).to_bytes(), number as usize)).collect();
-        let limiter = RateLimiter::new(&public(0), u64::MAX);
-        Self { private: StaticSecret::from(key(0)), limiter, by_key, tunns: bare(peers) }
+        let (private, public) = (StaticSecret::from(key(0)), public(0));
+        let limiter = RateLimiter::new(&public, u64::MAX);
+        Self { private, public, limiter, by_key, tunns: bare(peers) }
     }
 
     fn answers(&mut self, datagram: &[u8], buffer: &mut [u8]) -> bool {
         let verified = self.limiter.verify_packet(Some(ENDPOINT.ip()), datagram, buffer);
         let Ok(Packet::HandshakeInit(initiation)) = verified else { return false };
-        let Ok(claim) = parse_handshake_anon(&self.private, &public(0), &initiation) else { return false };
+        let Ok(claim) = parse_handshake_anon(&self.private, &self.public, &initiation) else { return false };
         let Some(place) = self.by_key.get(&claim.peer_static_public) else { return false };
         answers_with(&mut self.tunns[*place], datagram, buffer)
     }
