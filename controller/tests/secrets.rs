@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// A safety net; nothing here takes so long.
 const LIMIT: Duration = Duration::from_secs(90);
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What shows secrets, because that is what it is for, with what it shows.
 const SHOWN: &[(&str, &str)] =
@@ -100,9 +102,10 @@ impl Scene {
     }
 
     async fn until(&self, what: &str, path: &str, holds: impl Fn(&Value) -> bool) {
+        let mut look = tokio::time::interval(LOOK);
         let wait = async {
             while !holds(&self.get(path).await) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                look.tick().await;
             }
         };
         tokio::time::timeout(LIMIT, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
