@@ -1,9 +1,12 @@
 //! The roads that an ISP and its customers take, and the bad luck on them, each in a file of its own.
 
+mod bad_luck;
 mod contract;
 mod expiry;
+mod fairness;
 mod fixed;
 mod fuses;
+mod hands;
 mod hotspot;
 mod librouteros;
 mod pppoe;

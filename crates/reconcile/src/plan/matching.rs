@@ -6,7 +6,9 @@ use crate::observed::Row;
 use crate::recipes::{COMMENT, NAME_PREFIX};
 use crate::{Finding, Severity, menus};
 use model::Tag;
-use routeros::catalogue::{Access, Kind, Menu, Shape, ip_firewall_filter, ip_hotspot_user, ip_hotspot_walled_garden, ip_pool};
+use routeros::catalogue::{
+    Access, Kind, Menu, Shape, ip_firewall_filter, ip_hotspot_user, ip_hotspot_walled_garden, ip_pool, ppp_secret,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The argument that names a row, in every menu that has names; spelled alike in all of them.
@@ -80,6 +82,14 @@ type Key = Vec<Option<String>>;
 pub fn row_key(menu: &Menu, row: &Row) -> Option<Key> {
     let part = |name: &&str| menu.arg(name).map(|arg| diff::shown(arg, row));
     if menu.key.is_empty() { None } else { menu.key.iter().map(part).collect() }
+}
+
+/// Lists the keys that no other row can have beside this one: a secret for any service stands for each.
+fn taken_by(menu: &Menu, row: &Row) -> impl Iterator<Item = Key> {
+    let key = row_key(menu, row);
+    let any = menu.path == ppp_secret::MENU.path && matches!(row.text(ppp_secret::SERVICE), "" | "any");
+    let pppoe = any.then(|| vec![Some(row.text(ppp_secret::NAME).to_owned()), Some("pppoe".to_owned())]);
+    key.into_iter().chain(pppoe)
 }
 
 pub fn object_key(object: &Object) -> Option<Key> {
@@ -158,7 +168,7 @@ pub fn of<'a>(
         // What another row counted is not this object's.
         if menu.path == ip_hotspot_user::MENU.path { evicted.extend(row) } else { matched.row = row }
     }
-    let taken: BTreeMap<Key, &Row> = foreign.iter().filter_map(|row| Some((row_key(menu, row)?, *row))).collect();
+    let taken: BTreeMap<Key, &Row> = foreign.iter().flat_map(|row| taken_by(menu, row).map(|key| (key, *row))).collect();
     let mut matched = Vec::new();
     let mut adopted = BTreeSet::new();
     for Matched { object, row } in found {

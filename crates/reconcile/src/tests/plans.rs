@@ -259,6 +259,21 @@ fn a_new_speed_is_set_and_kicks() {
 }
 
 #[test]
+fn a_foreign_secret_for_any_service_is_in_the_way_of_ours() {
+    let site = site();
+    let mut router = settled(&site);
+    router.rows_mut(menu("/ppp/secret")).retain(|row| row.text("name") != "alice");
+    golden(
+        &site,
+        &with(router, "/ppp/secret", "*F1", &[("name", "alice"), ("comment", "from before")]),
+        &expect![[r#"
+            nothing to do
+            ? warning conflict: /ppp/secret already has `alice`, which is not ours and stays as it is. Rename or remove it.
+        "#]],
+    );
+}
+
+#[test]
 fn a_foreign_object_in_the_way_is_reported_and_left_alone() {
     let mut router = settled(&site());
     let profile = wanted(&site()).objects.into_iter().find(|o| o.key.as_str() == format!("ppp-profile:{}", package_id(1)));
