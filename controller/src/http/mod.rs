@@ -2,6 +2,7 @@
 
 mod extract;
 pub mod idempotency;
+mod limit;
 mod page;
 mod problem;
 mod server;

@@ -1,5 +1,6 @@
 //! The listening socket, with TLS where certificate files are given, and an orderly end.
 
+use super::limit::Limited;
 use axum::Router as AxumRouter;
 use axum::serve::Listener;
 use rustls_pki_types::pem::PemObject as _;
@@ -89,8 +90,10 @@ impl Server {
     /// When the listener fails for good.
     pub async fn run(self, service: AxumRouter, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         match self.tls {
-            None => axum::serve(self.listener, service).with_graceful_shutdown(stop).await,
-            Some(config) => axum::serve(TlsListener::start(self.listener, config)?, service).with_graceful_shutdown(stop).await,
+            None => axum::serve(Limited::new(self.listener), service).with_graceful_shutdown(stop).await,
+            Some(config) => {
+                axum::serve(Limited::new(TlsListener::start(self.listener, config)?), service).with_graceful_shutdown(stop).await
+            }
         }
     }
 }
