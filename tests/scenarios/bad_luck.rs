@@ -4,11 +4,11 @@
 
 use controller::testing::{TestApp, TestTenant};
 use db::{Binaries, Cluster, ClusterOptions, TestDb};
-use routeros_sim::control::Fault;
+use routeros_sim::control::{Command, Fault};
 use serde_json::{Value, json};
 use system_tests::world::{
-    Router, change_sets, config, customer, dial, fault, isp, onboard, package, pay, planned, print, row, serve, state, type_in,
-    until, until_in_sync, until_online,
+    Router, change_sets, config, customer, dial, fault, isp, onboard, package, pay, planned, print, row, serve, start, state,
+    type_in, until, until_in_sync, until_online,
 };
 
 /// Sets a router up that serves PPPoE, with one customer who has not paid.
@@ -101,6 +101,36 @@ async fn a_password_changed_by_hand_is_named() {
     let answer = test.call("POST", &path, &alpha.token, None).await.expect(502);
     assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.contains("refused the login")), "{}", answer.body);
     assert_eq!(state(&test, &alpha, &router).await["in_sync"], false, "and nobody says that it is done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_box_that_takes_a_routers_new_block_gets_nothing() {
+    let test = TestApp::running().await;
+    let (alpha, router, jane) = tower(&test, "Alpha").await;
+    pay(&test, &alpha, &jane, 150_000).await;
+    until_in_sync(&test, &alpha, &router).await;
+    let path = format!("/api/v1/routers/{}", router.id);
+    let texts = test.call("POST", &format!("{path}/reissue"), &alpha.token, None).await.expect(201);
+    fault(&router, Fault::CutLink).await;
+    let other = start(&test, config("RB5009UG+S+", "7.22.3", "ANOTHER-BOX")).await;
+    let other = Router { id: router.id.clone(), sim: other, serial: "ANOTHER-BOX".to_owned() };
+    other.sim.control(Command::Paste { text: texts.text("block") }).await.expect("the terminal takes it");
+    let named = async || {
+        let seen = test.call("GET", &path, &alpha.token, None).await.expect(200).body["enrolment"]["last_attempt"].clone();
+        seen.as_str().is_some_and(|seen| seen.contains("ANOTHER-BOX") && seen.contains("SERIAL-Alpha"))
+    };
+    until("both serial numbers are named", named).await;
+    let shown = test.call("GET", &path, &alpha.token, None).await.expect(200);
+    assert_eq!(shown.body["serial"], "SERIAL-Alpha", "the record is still the old box");
+    // The customer pays while the wrong box is connected: her password is not for it.
+    pay(&test, &alpha, &jane, 150_000).await;
+    let refused = async || {
+        let error = state(&test, &alpha, &router).await["last_error"].clone();
+        error.as_str().is_some_and(|error| error.contains("ANOTHER-BOX"))
+    };
+    until("the look is refused", refused).await;
+    assert_eq!(print(&other, "/ppp/secret", &[]).await, Vec::<Value>::new());
+    assert_eq!(state(&test, &alpha, &router).await["in_sync"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]

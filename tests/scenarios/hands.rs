@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use system_tests::world::{
     PATIENCE, Router, apply, config, customer, customer_with, dial, fault, isp, onboard, package, pay, planned, print, row,
-    serve, type_in, until_in_sync, until_online,
+    serve, start, type_in, until_in_sync, until_online,
 };
 
 /// Every menu in which the controller, or the block that was pasted, leaves something.
@@ -112,12 +112,8 @@ async fn a_router_that_leaves_keeps_nothing_of_ours() {
     let test = TestApp::running().await;
     let alpha = isp(&test, "Alpha").await;
     let config = config("CHR", "7.22.3", "CHR-LEAVES-1");
-    let untouched = {
-        let clock: std::sync::Arc<dyn model::Clock> = test.clock.clone();
-        let options = routeros_sim::simulator::Options::new(config.clone());
-        let sim = routeros_sim::simulator::Simulator::start(options, clock).await.expect("a virtual router");
-        held(&Router { id: String::new(), sim, serial: String::new() }).await
-    };
+    let twin = Router { id: String::new(), sim: start(&test, config.clone()).await, serial: String::new() };
+    let untouched = held(&twin).await;
     let router = onboard(&test, &alpha, "tower", config).await;
     let services = json!([{ "kind": "pppoe", "interfaces": ["ether3"] }, { "kind": "hotspot", "interface": "ether2" }]);
     serve(&test, &alpha, &router, services).await;

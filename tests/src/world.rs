@@ -76,6 +76,15 @@ pub fn five_past(test: &TestApp) {
     test.clock.advance(SignedDuration::from_secs(3600 + 300 - past));
 }
 
+/// Switches a virtual router on that nobody knows yet.
+///
+/// # Panics
+/// When it does not start.
+pub async fn start(test: &TestApp, config: Config) -> Simulator {
+    let clock: Arc<dyn Clock> = test.clock.clone();
+    Simulator::start(Options::new(config), clock).await.expect("a virtual router")
+}
+
 /// Adds a router, pastes the block into a virtual one, waits until it has joined, and confirms its serial number.
 ///
 /// # Panics
@@ -83,8 +92,7 @@ pub fn five_past(test: &TestApp) {
 pub async fn onboard(test: &TestApp, tenant: &TestTenant, name: &str, config: Config) -> Router {
     let serial = config.serial.clone();
     let added = test.call("POST", "/api/v1/routers", &tenant.token, Some(json!({ "name": name }))).await.expect(201);
-    let clock: Arc<dyn Clock> = test.clock.clone();
-    let sim = Simulator::start(Options::new(config), clock).await.expect("a virtual router");
+    let sim = start(test, config).await;
     let id = added.text("id");
     let pasted = sim.control(Command::Paste { text: added.text("block") }).await.expect("the terminal takes it");
     let path = format!("/api/v1/routers/{id}");

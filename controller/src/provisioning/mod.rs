@@ -45,6 +45,11 @@ pub enum ProvisionError {
     /// The router has not been confirmed.
     #[error("confirm the router's serial number first: nothing is written, and no customer's password is sent, before that")]
     NotConfirmed,
+    /// Another box answers in the router's place: it got the texts of a re-issue, or a copy of the keys.
+    #[error(
+        "the box that answers has the serial number {found}, and this router is known as {known}: nothing is written to it, and no customer's password sent"
+    )]
+    OtherSerial { known: String, found: String },
     /// A service is not as it should be.
     #[error(transparent)]
     Service(#[from] ServiceFault),

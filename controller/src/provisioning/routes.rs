@@ -35,6 +35,7 @@ impl From<ProvisionError> for Problem {
             ProvisionError::Open(_) | ProvisionError::Facts(_) | ProvisionError::Apply(_) | ProvisionError::StillDiffers(_) => {
                 Self::new(ProblemKind::Router, telemetry::chain(&error))
             }
+            ProvisionError::OtherSerial { .. } => Self::new(ProblemKind::Conflict, error.to_string()),
             ProvisionError::Site(_) => Self::new(ProblemKind::Conflict, telemetry::chain(&error)),
             ProvisionError::Vault(_) | ProvisionError::Tunnel(_) | ProvisionError::Customers(_) => Self::internal(&error),
         }

@@ -35,7 +35,13 @@ impl Session {
     pub(super) async fn open(app: &App, door: &TenantDoor, router: RouterId) -> Result<Self, ProvisionError> {
         let client = open(app, door, router).await?;
         let facts = facts::read(app, &client).await?;
-        Ok(Self { client, facts })
+        let mut tx = app.db.tenant(door).await?;
+        let known = store::router(&mut tx, router).await?.ok_or(ProvisionError::NotFound)?.serial;
+        drop(tx);
+        match known.filter(|known| *known != facts.serial) {
+            Some(known) => Err(ProvisionError::OtherSerial { known, found: facts.serial }),
+            None => Ok(Self { client, facts }),
+        }
     }
 
     pub(super) const fn client(&self) -> &Client {

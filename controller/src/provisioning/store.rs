@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 pub(super) struct RouterRow {
     pub confirmed: bool,
+    pub serial: Option<String>,
     pub chosen: Vec<ServiceChoice>,
     pub approved: Vec<ServiceChoice>,
     pub desired: i64,
@@ -23,12 +24,13 @@ pub(super) async fn router(tx: &mut TenantTx, router: RouterId) -> Result<Option
     #[derive(FromRow)]
     struct Row {
         stage: String,
+        serial: Option<String>,
         services_chosen: Json<Vec<ServiceChoice>>,
         services: Json<Vec<ServiceChoice>>,
         desired: i64,
     }
     let row: Option<Row> = sqlx::query_as(
-        "SELECT r.stage, r.services_chosen, r.services, s.desired FROM router r
+        "SELECT r.stage, r.serial, r.services_chosen, r.services, s.desired FROM router r
            JOIN router_state s ON s.tenant_id = r.tenant_id AND s.router_id = r.id
           WHERE r.tenant_id = $1 AND r.id = $2 AND r.removed_at IS NULL",
     )
@@ -38,6 +40,7 @@ pub(super) async fn router(tx: &mut TenantTx, router: RouterId) -> Result<Option
     .await?;
     Ok(row.map(|row| RouterRow {
         confirmed: row.stage == "confirmed",
+        serial: row.serial,
         chosen: row.services_chosen.0,
         approved: row.services.0,
         desired: row.desired,
