@@ -156,13 +156,13 @@ const PLANTS: &[Plant] = &[
     Plant {
         rule: "machines",
         files: &[
-            ("docs/a.md", "see /home/me/x\nsee ./home/x and https://a.example/work/b\n(/root/x)"),
-            ("crates/a/src/lib.rs", "// fetched from static.crates.io\nlet x = \"/work/y\";"),
+            ("docs/a.md", "see /home/me/x\nsee ./home/x and https://a.example/home/b\n(/root/x)"),
+            ("crates/a/src/lib.rs", "// fetched from https://registry.example\nlet x = \"/Users/y\";"),
             ("Cargo.lock", "/home/me/x"),
         ],
         found: &[
-            "crates/a/src/lib.rs:1 `static.crates.io`",
-            "crates/a/src/lib.rs:2 `/work/`",
+            "crates/a/src/lib.rs:1 `://registry.`",
+            "crates/a/src/lib.rs:2 `/Users/`",
             "docs/a.md:1 `/home/`",
             "docs/a.md:3 `/root/`",
         ],

@@ -76,16 +76,9 @@ const MENU_PLACES: &[&str] = &[
 
 const UNFINISHED_MACROS: &[&str] = &["todo!", "unimplemented!", "dbg!"];
 const UNFINISHED_ATTRIBUTES: &[&str] = &["ignore", "should_panic"];
-const MACHINE_PATHS: &[&str] = &["/home/", "/root/", "/work/", "/Users/"];
-const REGISTRY_HOSTS: &[&str] = &[
-    "index.crates.io",
-    "static.crates.io",
-    "pypi.org",
-    "pythonhosted.org",
-    "registry.npmjs.org",
-    "proxy.golang.org",
-    "deb.debian.org",
-];
+const MACHINE_PATHS: &[&str] = &["/home/", "/root/", "/Users/"];
+/// How the addresses of package registries begin; ordinary clients know them without being told.
+const REGISTRY_ADDRESSES: &[&str] = &["://index.", "://static.", "://registry.", "://proxy."];
 const WORDS: &[&str] = &["TODO", "FIXME", "HACK", "WIP"];
 
 /// Files that others wrote.
@@ -170,7 +163,7 @@ fn machines(tree: &Tree) -> Vec<Place> {
     let paths = |line: &str, path: &str| line.match_indices(path).any(|(offset, _)| !line[..offset].ends_with(inside));
     in_lines(tree, |line| {
         let path = MACHINE_PATHS.iter().find(|path| paths(line, path));
-        path.or_else(|| REGISTRY_HOSTS.iter().find(|host| line.contains(**host))).copied()
+        path.or_else(|| REGISTRY_ADDRESSES.iter().find(|address| line.contains(**address))).copied()
     })
 }
 
