@@ -140,6 +140,17 @@ struct Worker {
     notify: Arc<Notify>,
 }
 
+impl Drop for Worker {
+    /// A worker that panicked gives its slot up too; otherwise its router would never be looked at again.
+    fn drop(&mut self) {
+        let mut slots = self.provisioner.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that left in order has none, and a new one may stand there already.
+        if slots.get(&self.router).is_some_and(|slot| Arc::ptr_eq(&slot.notify, &self.notify)) {
+            slots.remove(&self.router);
+        }
+    }
+}
+
 /// What a worker does after a look.
 enum Next {
     /// Wait for a wake; leave when none comes.
