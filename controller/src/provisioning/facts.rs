@@ -2,14 +2,14 @@
 
 use crate::app::App;
 use ipnetwork::{IpNetwork, Ipv4Network};
+use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
-use model::{Bytes, RouterosVersion, VersionError};
+use model::{Bytes, VersionError};
 use reconcile::preflight::{
     Api, DeviceMode, FactsObserved, Interface, InterfaceAddress, Pool, Role, Server, ServerKind, fits, preflight, roles,
 };
-use reconcile::{AddressRange, Finding, HotspotSupport, Service, Severity};
+use reconcile::{AddressRange, Finding, Service, Severity};
 use routeros::catalogue::{self as cat, ID, Kind, Menu};
 use routeros::client::{CallError, Client, Response};
 use routeros::codec::Row;
@@ -21,8 +21,6 @@ use utoipa::ToSchema;
 
 /// The tunnel's interface, as enrolment names it.
 pub const TUNNEL_INTERFACE: &str = "wg-mastwire";
-/// A router whose clock is further off than this has no use for fuses, and its handshakes will be refused after a restart.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 /// Commands in flight while reading.
 const IN_FLIGHT: usize = 16;
 
@@ -58,26 +56,6 @@ pub struct RouterFacts {
 }
 
 impl RouterFacts {
-    /// Whether the router's clock can be relied on.
-    #[must_use]
-    pub fn clock_set(&self) -> bool {
-        self.observed.clock.duration_since(self.observed.now).abs() <= CLOCK_TOLERANCE
-    }
-
-    /// Whether the router can run a hotspot.
-    #[must_use]
-    pub fn hotspot(&self) -> HotspotSupport {
-        // Only on smips is the hotspot a package of its own, from 7.20 on (RouterOS changelog 7.20).
-        let split = self.observed.architecture == "smips" && self.observed.version >= RouterosVersion::new(7, 20, 0);
-        if split && !self.observed.packages.iter().any(|name| name == "hotspot") {
-            HotspotSupport::Missing
-        } else if self.observed.device_mode.is_some_and(|mode| !mode.hotspot) {
-            HotspotSupport::Forbidden
-        } else {
-            HotspotSupport::Ready
-        }
-    }
-
     /// Says where the chosen services do not fit the router.
     #[must_use]
     pub fn misfits(&self, chosen: &[Service]) -> Vec<Finding> {
@@ -102,9 +80,9 @@ impl RouterFacts {
             version: self.observed.version,
             now,
             zone: self.zone.clone(),
-            clock_set: self.clock_set(),
+            clock_set: self.observed.clock_set(),
             scheduler_allowed: self.observed.device_mode.is_none_or(|mode| mode.scheduler),
-            hotspot: self.hotspot(),
+            hotspot: self.observed.hotspot(),
         }
     }
 }

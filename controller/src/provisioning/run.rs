@@ -364,7 +364,7 @@ pub(super) async fn sessions(session: &Session) -> Result<Vec<LiveSession>, Prov
     let ppp_names = [ppp::NAME, ppp::ADDRESS, ppp::CALLER_ID, ppp::UPTIME];
     let mut commands = vec![Command::print(&ppp::MENU).proplist(ppp_names)];
     let hotspot_names = [hotspot::USER, hotspot::ADDRESS, hotspot::MAC_ADDRESS, hotspot::UPTIME];
-    if session.facts.hotspot() == reconcile::HotspotSupport::Ready {
+    if session.facts.observed.hotspot() == reconcile::HotspotSupport::Ready {
         commands.push(Command::print(&hotspot::MENU).proplist(hotspot_names));
     }
     let mut live = Vec::new();

@@ -4,8 +4,9 @@ use super::{FactsObserved, ServerKind, VERSION_MIN, VERSION_UNKNOWN};
 use crate::Severity::{Blocker, Info, Warning};
 use crate::finding::Finding;
 use crate::recipes::API_PORT;
+use crate::site::HotspotSupport;
 use jiff::SignedDuration;
-use model::{Bytes, RouterosVersion};
+use model::Bytes;
 use std::net::Ipv4Addr;
 
 type Check = fn(&FactsObserved) -> Vec<Finding>;
@@ -30,12 +31,6 @@ pub const ALL: &[Check] = &[
 /// Free flash below which RouterOS itself fails to save its configuration at times.
 const FLASH_MIN: Bytes = Bytes(1 << 20);
 
-/// The clock's error from which on ends of grants are wrong beyond what anybody accepts.
-const CLOCK_ERROR_MAX: SignedDuration = SignedDuration::from_mins(10);
-
-/// The first version in which small MIPS boards need the hotspot as a package of its own.
-const HOTSPOT_SPLIT: RouterosVersion = RouterosVersion::new(7, 20, 0);
-
 fn version(facts: &FactsObserved) -> Vec<Finding> {
     let version = facts.version;
     if version < VERSION_MIN {
@@ -50,8 +45,7 @@ fn version(facts: &FactsObserved) -> Vec<Finding> {
 }
 
 fn hotspot_package(facts: &FactsObserved) -> Vec<Finding> {
-    let split = facts.architecture == "smips" && facts.version >= HOTSPOT_SPLIT;
-    if !split || facts.packages.iter().any(|package| package == "hotspot") {
+    if facts.hotspot() != HotspotSupport::Missing {
         return Vec::new();
     }
     let text = "This board needs the hotspot as a separate package. Put the file hotspot-<version>-smips.npk from \
@@ -84,10 +78,10 @@ fn device_mode(facts: &FactsObserved) -> Vec<Finding> {
 }
 
 fn clock(facts: &FactsObserved) -> Vec<Finding> {
-    let error = facts.clock.duration_since(facts.now).abs();
-    if error <= CLOCK_ERROR_MAX {
+    if facts.clock_set() {
         return Vec::new();
     }
+    let error = facts.clock.duration_since(facts.now).abs();
     let text = if facts.clock.as_second() < SignedDuration::from_hours(24 * 366).as_secs() {
         "The router's clock is not set: grants cannot end by themselves, and the tunnel may not come back.".to_owned()
     } else {

@@ -6,10 +6,10 @@ mod checks;
 mod choice;
 
 use crate::finding::Finding;
-use crate::site::AddressRange;
+use crate::site::{AddressRange, HotspotSupport};
 pub use choice::fits;
 use ipnetwork::Ipv4Network;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::{Bytes, RouterosVersion, Supernet};
 use serde::Serialize;
 use std::net::Ipv4Addr;
@@ -61,6 +61,33 @@ pub struct FactsObserved {
     pub hotspot_radius: Vec<String>,
     /// `/ip/service` api.
     pub api: Api,
+}
+
+/// The clock's error from which on ends of grants are wrong beyond what anybody accepts.
+const CLOCK_ERROR_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// The first version in which small MIPS boards need the hotspot as a package of its own.
+const HOTSPOT_SPLIT: RouterosVersion = RouterosVersion::new(7, 20, 0);
+
+impl FactsObserved {
+    /// Says whether the router's clock can be relied on for the ends of grants.
+    #[must_use]
+    pub fn clock_set(&self) -> bool {
+        self.clock.duration_since(self.now).abs() <= CLOCK_ERROR_MAX
+    }
+
+    /// Says whether the router can run a hotspot.
+    #[must_use]
+    pub fn hotspot(&self) -> HotspotSupport {
+        let split = self.architecture == "smips" && self.version >= HOTSPOT_SPLIT;
+        if split && !self.packages.iter().any(|name| name == "hotspot") {
+            HotspotSupport::Missing
+        } else if self.device_mode.is_some_and(|mode| !mode.hotspot) {
+            HotspotSupport::Forbidden
+        } else {
+            HotspotSupport::Ready
+        }
+    }
 }
 
 /// What device-mode allows.
