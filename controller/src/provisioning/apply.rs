@@ -30,18 +30,26 @@ pub async fn apply(client: &Client, set: &ChangeSet) -> Result<usize, ApplyError
     for stage in set.changes.chunk_by(|a, b| a.stage == b.stage) {
         let commands: Vec<Command> = stage.iter().map(command).collect();
         for (change, result) in stage.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
-            result.map_err(|source| ApplyError { what: change.to_string(), source })?;
+            match result {
+                // Somebody was faster: what counts is that it is gone.
+                Err(error) if change.action == Action::Remove && is_gone(&error) => {}
+                result => drop(result.map_err(|source| ApplyError { what: change.to_string(), source })?),
+            }
         }
     }
     let commands: Vec<Command> = set.kicks.iter().map(|kick| Command::remove(kick.menu, &kick.id)).collect();
     for (kick, result) in set.kicks.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
         match result {
             // It ended by itself in the meantime.
-            Err(CallError::Trap(trap)) if TrapKind::classify(&trap) == TrapKind::NoSuchItem => {}
+            Err(error) if is_gone(&error) => {}
             result => drop(result.map_err(|source| ApplyError { what: kick.to_string(), source })?),
         }
     }
     Ok(set.changes.len() + set.kicks.len())
+}
+
+fn is_gone(error: &CallError) -> bool {
+    matches!(error, CallError::Trap(trap) if TrapKind::classify(trap) == TrapKind::NoSuchItem)
 }
 
 fn command(change: &Change) -> Command {
