@@ -3,14 +3,16 @@
 //! A login or a token belongs to one tenant (or to the platform), and that is where a request's tenant comes from: there is no other way.
 
 pub mod passwords;
+mod permissions;
 mod routes;
 mod rules;
 mod store;
 pub mod tokens;
 
+pub use permissions::{Permission, PermissionSet, Role};
 pub use routes::routes;
 pub(crate) use routes::setup_page;
-pub use rules::{Permission, Role, login_fault, password_fault};
+pub use rules::{login_fault, password_fault};
 pub use store::{OperatorView, TokenView};
 
 use crate::app::App;

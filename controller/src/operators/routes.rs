@@ -136,7 +136,7 @@ async fn list_operators(
     scope: TenantScope,
     page: Page,
 ) -> Result<Json<List<OperatorView>>, Problem> {
-    let mut tx = scope.read(&app, Permission::OperatorsWrite).await?;
+    let mut tx = scope.read(&app, Permission::OperatorsRead).await?;
     Ok(Json(page.list(store::list_operators(&mut tx, &page).await?)))
 }
 
@@ -173,7 +173,7 @@ async fn add_operator(
 /// Lists the tenant's API tokens.
 #[utoipa::path(get, path = "/tokens", tag = "operators", params(Page), responses((status = 200, body = List<TokenView>)))]
 async fn list_tokens(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<TokenView>>, Problem> {
-    let mut tx = scope.read(&app, Permission::OperatorsWrite).await?;
+    let mut tx = scope.read(&app, Permission::OperatorsRead).await?;
     Ok(Json(page.list(store::list_tokens(&mut tx, &page).await?)))
 }
 

@@ -1,6 +1,7 @@
 //! Operators, memberships, logins and tokens in the database.
 
-use super::rules::{Role, locked_until};
+use super::Role;
+use super::rules::locked_until;
 use crate::http::{Page, PageItem};
 use db::{DbError, PlatformTx, TenantTx};
 use jiff::Timestamp;

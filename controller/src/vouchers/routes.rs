@@ -45,7 +45,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// Lists the batches of vouchers.
 #[utoipa::path(get, path = "/voucher-batches", tag = "vouchers", params(Page), responses((status = 200, body = List<BatchView>)))]
 async fn list(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<BatchView>>, Problem> {
-    let mut tx = scope.read(&app, Permission::VouchersWrite).await?;
+    let mut tx = scope.read(&app, Permission::VouchersRead).await?;
     Ok(Json(page.list(store::list(&mut tx, &page).await?)))
 }
 
