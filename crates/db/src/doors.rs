@@ -53,16 +53,32 @@ impl ActorLabel {
     }
 }
 
+/// How much of a tenant is seen through a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything.
+    All,
+    /// Of routers and what hangs on them, only those assigned to this operator.
+    AssignedTo(OperatorId),
+}
+
 /// The right to open transactions of one tenant. Only the [`Locator`] hands it out.
 #[derive(Debug, Clone)]
 pub struct TenantDoor {
     tenant: TenantId,
     actor: ActorLabel,
+    reach: Reach,
 }
 
 impl TenantDoor {
-    pub(crate) const fn new(tenant: TenantId, actor: ActorLabel) -> Self {
-        Self { tenant, actor }
+    pub(crate) const fn new(tenant: TenantId, actor: ActorLabel, reach: Reach) -> Self {
+        Self { tenant, actor, reach }
+    }
+
+    /// Returns how much of the tenant is seen through it.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// Returns the tenant this door leads to.
@@ -125,9 +141,13 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn tenant(&self, door: &TenantDoor) -> Result<TenantTx, DbError> {
-        // The id is a UUID that we render ourselves, so the text cannot carry SQL. SET LOCAL ends with the transaction: a session
+        // The ids are UUIDs that we render ourselves, so the text cannot carry SQL. SET LOCAL ends with the transaction: a session
         // setting would outlive it in the pool.
-        let begin = format!("BEGIN; SET LOCAL app.tenant_id = '{}'", door.tenant.uuid());
+        let reach = match door.reach {
+            Reach::All => "all".to_owned(),
+            Reach::AssignedTo(operator) => operator.uuid().to_string(),
+        };
+        let begin = format!("BEGIN; SET LOCAL app.tenant_id = '{}'; SET LOCAL app.reach = '{reach}'", door.tenant.uuid());
         let tx = self.app.begin_with(AssertSqlSafe(begin)).await?;
         Ok(TenantTx { tx, door: door.clone(), entropy: self.entropy.clone(), woken: self.woken.clone(), wakes: false })
     }

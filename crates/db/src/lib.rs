@@ -14,7 +14,7 @@ pub mod registry;
 mod testing;
 
 pub use cluster::{Binaries, Cluster, ClusterError, ClusterOptions};
-pub use doors::{ActorLabel, Db, DbError, PlatformActor, PlatformTx, TenantDoor, TenantTx, on_constraint};
+pub use doors::{ActorLabel, Db, DbError, PlatformActor, PlatformTx, Reach, TenantDoor, TenantTx, on_constraint};
 pub use locator::{DueJob, Locator, Login, LoginMembership, OperatorCredential, TokenCredential};
 pub use migrate::{MigrateError, Source, connect, migrate};
 #[cfg(feature = "testing")]

@@ -1,7 +1,7 @@
 //! Finds whose a credential is and what is due, without acting: it reads a declared set of columns across tenants, takes entries off the
 //! outbox and leases jobs, and does nothing else. It is not audited, because it runs on every request.
 
-use crate::doors::{ActorLabel, DbError, PlatformActor, TenantDoor};
+use crate::doors::{ActorLabel, DbError, PlatformActor, Reach, TenantDoor};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
 use model::{ApiTokenId, EnrolmentId, JobId, LoginSessionId, OperatorId, RouterId, TenantId, WgPublicKey};
@@ -100,6 +100,7 @@ struct LoginRow {
     tenant_id: Option<TenantId>,
     platform: bool,
     role: Option<String>,
+    reach: Option<String>,
     tenant_status: Option<String>,
 }
 
@@ -122,7 +123,7 @@ struct JobRow {
 }
 
 fn system(tenant: TenantId, part: &'static str) -> TenantDoor {
-    TenantDoor::new(tenant, ActorLabel::system(part))
+    TenantDoor::new(tenant, ActorLabel::system(part), Reach::All)
 }
 
 impl Locator {
@@ -136,7 +137,7 @@ impl Locator {
     /// When the database does not answer.
     pub async fn login(&self, token_hash: &[u8; 32], purpose: &str, now: Timestamp) -> Result<Option<Login>, DbError> {
         let row: Option<LoginRow> = sqlx::query_as(
-            "SELECT s.id, s.operator_id, s.tenant_id, o.platform, m.role, t.status AS tenant_status
+            "SELECT s.id, s.operator_id, s.tenant_id, o.platform, m.role, m.reach, t.status AS tenant_status
                FROM login_session s
                JOIN operator o ON o.id = s.operator_id AND o.status = 'active'
                LEFT JOIN membership m ON m.tenant_id = s.tenant_id AND m.operator_id = s.operator_id
@@ -150,9 +151,10 @@ impl Locator {
         .await?;
         Ok(row.and_then(|row| {
             let label = ActorLabel::operator(row.operator_id);
+            let reach = if row.reach.as_deref() == Some("all") { Reach::All } else { Reach::AssignedTo(row.operator_id) };
             let kind = match (row.tenant_id, row.role, row.tenant_status) {
                 (Some(tenant), Some(role), Some(tenant_status)) => {
-                    LoginMembership::Tenant { door: TenantDoor::new(tenant, label), role, tenant_status }
+                    LoginMembership::Tenant { door: TenantDoor::new(tenant, label, reach), role, tenant_status }
                 }
                 (None, _, _) if row.platform => LoginMembership::Platform(PlatformActor::new(label)),
                 // The membership or the platform's grant was taken away: the login leads nowhere.
@@ -195,7 +197,7 @@ impl Locator {
         .fetch_optional(&self.pool)
         .await?;
         Ok(row.map(|(tenant, id, role, tenant_status)| TokenCredential {
-            door: TenantDoor::new(tenant, ActorLabel::token(id)),
+            door: TenantDoor::new(tenant, ActorLabel::token(id), Reach::All),
             id,
             role,
             tenant_status,

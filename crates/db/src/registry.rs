@@ -44,6 +44,7 @@ pub const TABLES: &[Table] = &[
         "api_token",
         &[("api_token_hash_unique", "a token is looked up before its tenant is known; 256 random bits tell nothing")],
     ),
+    tenant("assignment"),
     tenant("audit_log"),
     tenant("change_set"),
     tenant("customer"),
@@ -68,6 +69,7 @@ pub const TABLES: &[Table] = &[
     tenant("router"),
     tenant("router_object"),
     tenant("router_state"),
+    tenant("site"),
     platform("tenant", Some("a tenant sees its own row")),
     tenant_with("tunnel_address", &[("tunnel_address_unique", "one address, one router, in all tenants (promise 3)")]),
     tenant_with(

@@ -37,6 +37,7 @@ struct Policy {
     polname: String,
     role: String,
     cmd: String,
+    permissive: bool,
     using: Option<String>,
     check: Option<String>,
 }
@@ -55,7 +56,7 @@ async fn row_level_security_is_forced_everywhere_with_the_one_tenant_policy() {
     assert_eq!(bare, allowed, "tables without ENABLE and FORCE ROW LEVEL SECURITY");
 
     let policies: Vec<Policy> = sqlx::query_as(
-        "SELECT c.relname::text, p.polname::text, r.rolname::text AS role, p.polcmd::text AS cmd,
+        "SELECT c.relname::text, p.polname::text, r.rolname::text AS role, p.polcmd::text AS cmd, p.polpermissive AS permissive,
                 pg_get_expr(p.polqual, p.polrelid) AS using, pg_get_expr(p.polwithcheck, p.polrelid) AS check
            FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid CROSS JOIN unnest(p.polroles) AS a (oid) LEFT JOIN pg_roles r ON r.oid = a.oid",
     )
@@ -64,8 +65,10 @@ async fn row_level_security_is_forced_everywhere_with_the_one_tenant_policy() {
     .unwrap();
     let wanted = "(tenant_id = ( SELECT (current_setting('app.tenant_id'::text))::uuid AS current_setting))";
     for table in TABLES.iter().filter(|table| table.class == Class::Tenant) {
-        let app: Vec<&Policy> =
-            policies.iter().filter(|policy| policy.relname == table.name && policy.role == "mastwire_app").collect();
+        let app: Vec<&Policy> = policies
+            .iter()
+            .filter(|policy| policy.relname == table.name && policy.role == "mastwire_app" && policy.permissive)
+            .collect();
         assert_eq!(app.len(), 1, "{}: exactly one policy for the app role", table.name);
         assert_eq!(app[0].polname, "tenant");
         assert_eq!(app[0].cmd, "*");

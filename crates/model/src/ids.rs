@@ -159,6 +159,60 @@ ids! {
     ChangeSetId = "chg", "change set";
     /// A request that may be sent again without being done twice.
     IdempotencyId = "idk", "idempotency key";
+    /// A place, or a part of one.
+    SiteId = "sit", "site";
+    /// A thing behind or beside a router.
+    DeviceId = "dev", "device";
+    /// What an operator is limited to.
+    AssignmentId = "asg", "assignment";
+    /// An invitation to serve a tenant.
+    InvitationId = "ivt", "invitation";
+    /// A visit of the platform's support in a tenant.
+    ImpersonationId = "imp", "impersonation";
+    /// What a package was at a time.
+    PackageVersionId = "pkv", "package version";
+    /// Something a customer is recognised by.
+    CredentialId = "crd", "credential";
+    /// A bill to a customer.
+    InvoiceId = "ivc", "invoice";
+    /// One line of a bill.
+    InvoiceLineId = "ivl", "invoice line";
+    /// Money that the ISP spent.
+    ExpenseId = "exp", "expense";
+    /// A rule by which the ISP spends again and again.
+    RecurringExpenseId = "rex", "recurring expense";
+    /// A way by which money or messages travel.
+    GatewayId = "gwy", "gateway";
+    /// An attempt to collect money.
+    PaymentAttemptId = "att", "payment attempt";
+    /// Money that came and fits nobody yet.
+    UnmatchedId = "unm", "unmatched payment";
+    /// A customer's stay on the internet.
+    SessionId = "ses", "session";
+    /// A time in which a router or a customer was away.
+    OutageId = "otg", "outage";
+    /// A diagnosis that was run.
+    DiagnosisId = "dia", "diagnosis";
+    /// A complaint or a task.
+    TicketId = "tkt", "ticket";
+    /// What was said on a ticket.
+    TicketNoteId = "tkn", "ticket note";
+    /// Somebody who may become a customer.
+    LeadId = "led", "lead";
+    /// Work that a technician did.
+    WorkId = "wrk", "work entry";
+    /// A text with holes.
+    TemplateId = "tpl", "message template";
+    /// When a message is written by itself.
+    MessageRuleId = "mrl", "message rule";
+    /// A message that was or will be sent.
+    MessageId = "msg", "message";
+    /// Something an operator should know.
+    NotificationId = "ntf", "notification";
+    /// A backup that was taken.
+    BackupId = "bak", "backup";
+    /// The proof that a tenant was purged.
+    CertificateId = "cer", "purge certificate";
 }
 
 #[cfg(test)]
