@@ -70,7 +70,7 @@ struct Filter {
 }
 
 /// Lists the customers, those who have left too.
-#[utoipa::path(get, path = "/customers", tag = "customers", params(Filter, Page), responses((status = 200, body = List<CustomerView>)))]
+#[utoipa::path(get, path = "/customers", tag = "customers", extensions(("x-permission" = json!("customers.read"))), params(Filter, Page), responses((status = 200, body = List<CustomerView>)))]
 async fn list(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -91,7 +91,7 @@ struct CreatedCustomer {
 }
 
 /// Makes a customer.
-#[utoipa::path(post, path = "/customers", tag = "customers", request_body = NewCustomer, responses((status = 201, body = CreatedCustomer)))]
+#[utoipa::path(post, path = "/customers", tag = "customers", extensions(("x-permission" = json!("customers.write"))), request_body = NewCustomer, responses((status = 201, body = CreatedCustomer)))]
 async fn create(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -103,14 +103,14 @@ async fn create(
 }
 
 /// Shows a customer.
-#[utoipa::path(get, path = "/customers/{id}", tag = "customers", params(("id" = CustomerId, Path)), responses((status = 200, body = CustomerView)))]
+#[utoipa::path(get, path = "/customers/{id}", tag = "customers", extensions(("x-permission" = json!("customers.read"))), params(("id" = CustomerId, Path)), responses((status = 200, body = CustomerView)))]
 async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<CustomerId>) -> Result<Json<CustomerView>, Problem> {
     let mut tx = scope.read(&app, Permission::CustomersRead).await?;
     Ok(Json(store::get(&mut tx, id, app.clock.now()).await?.ok_or(CustomerError::NotFound)?))
 }
 
 /// Changes a customer; the router follows.
-#[utoipa::path(patch, path = "/customers/{id}", tag = "customers", params(("id" = CustomerId, Path)), request_body = CustomerChange,
+#[utoipa::path(patch, path = "/customers/{id}", tag = "customers", extensions(("x-permission" = json!("customers.write"))), params(("id" = CustomerId, Path)), request_body = CustomerChange,
     responses((status = 204)))]
 async fn update(
     State(app): State<Arc<App>>,
@@ -123,21 +123,21 @@ async fn update(
 }
 
 /// Switches a customer off by hand.
-#[utoipa::path(post, path = "/customers/{id}/suspend", tag = "customers", params(("id" = CustomerId, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/customers/{id}/suspend", tag = "customers", extensions(("x-permission" = json!("customers.write"))), params(("id" = CustomerId, Path)), responses((status = 204)))]
 async fn suspend(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<CustomerId>) -> Result<StatusCode, Problem> {
     super::suspend(&app, &scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends a suspension.
-#[utoipa::path(post, path = "/customers/{id}/resume", tag = "customers", params(("id" = CustomerId, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/customers/{id}/resume", tag = "customers", extensions(("x-permission" = json!("customers.write"))), params(("id" = CustomerId, Path)), responses((status = 204)))]
 async fn resume(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<CustomerId>) -> Result<StatusCode, Problem> {
     super::resume(&app, &scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Lets a customer go; the login may be used anew.
-#[utoipa::path(post, path = "/customers/{id}/terminate", tag = "customers", params(("id" = CustomerId, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/customers/{id}/terminate", tag = "customers", extensions(("x-permission" = json!("customers.write"))), params(("id" = CustomerId, Path)), responses((status = 204)))]
 async fn terminate(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<CustomerId>) -> Result<StatusCode, Problem> {
     super::terminate(&app, &scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -150,7 +150,7 @@ struct CustomerPassword {
 }
 
 /// Shows a customer's password; the audit log says who saw it.
-#[utoipa::path(get, path = "/customers/{id}/password", tag = "customers", params(("id" = CustomerId, Path)),
+#[utoipa::path(get, path = "/customers/{id}/password", tag = "customers", extensions(("x-permission" = json!("customers.secrets"))), params(("id" = CustomerId, Path)),
     responses((status = 200, body = CustomerPassword)))]
 async fn show_password(
     State(app): State<Arc<App>>,
@@ -170,7 +170,7 @@ struct ResetPassword {
 }
 
 /// Gives a customer a new password.
-#[utoipa::path(post, path = "/customers/{id}/password", tag = "customers", params(("id" = CustomerId, Path)), request_body = ResetPassword,
+#[utoipa::path(post, path = "/customers/{id}/password", tag = "customers", extensions(("x-permission" = json!("customers.secrets"))), params(("id" = CustomerId, Path)), request_body = ResetPassword,
     responses((status = 200, body = CustomerPassword)))]
 async fn reset_password(
     State(app): State<Arc<App>>,
@@ -191,7 +191,7 @@ struct Import {
 
 /// Makes customers out of a table in CSV with the columns login, router and package, and if you like password, full_name, phone, kind,
 /// address and mac; routers and packages stand there by name. All rows are written, or none.
-#[utoipa::path(post, path = "/customers/import", tag = "customers", params(Import), request_body(content = String, content_type = "text/csv"),
+#[utoipa::path(post, path = "/customers/import", tag = "customers", extensions(("x-permission" = json!("customers.write"))), params(Import), request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = Imported)))]
 async fn import(
     State(app): State<Arc<App>>,

@@ -33,7 +33,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Hands out a router's block, once, for the token of its line.
-#[utoipa::path(get, path = "/enrolment/block", tag = "routers", security(()),
+#[utoipa::path(get, path = "/enrolment/block", tag = "routers", extensions(("x-permission" = json!("open"))), security(()),
     params(("x-mastwire-token" = String, Header, description = "the token in the line; `Authorization: Bearer` does as well")),
     responses((status = 200, body = String, content_type = "text/plain"), (status = 404, body = Problem, content_type = "application/problem+json")))]
 async fn fetch(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {

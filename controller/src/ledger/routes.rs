@@ -23,14 +23,14 @@ struct Balances {
 }
 
 /// Shows what stands in each account.
-#[utoipa::path(get, path = "/ledger/balances", tag = "ledger", responses((status = 200, body = Balances)))]
+#[utoipa::path(get, path = "/ledger/balances", tag = "ledger", extensions(("x-permission" = json!("payments.read"))), responses((status = 200, body = Balances)))]
 async fn balances(State(app): State<Arc<App>>, scope: TenantScope) -> Result<Json<Balances>, Problem> {
     let mut tx = scope.read(&app, Permission::PaymentsRead).await?;
     Ok(Json(Balances { items: store::balances(&mut tx).await? }))
 }
 
 /// Lists the journals.
-#[utoipa::path(get, path = "/ledger/journals", tag = "ledger", params(Page), responses((status = 200, body = List<JournalView>)))]
+#[utoipa::path(get, path = "/ledger/journals", tag = "ledger", extensions(("x-permission" = json!("payments.read"))), params(Page), responses((status = 200, body = List<JournalView>)))]
 async fn journals(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<JournalView>>, Problem> {
     let mut tx = scope.read(&app, Permission::PaymentsRead).await?;
     Ok(Json(page.list(store::list(&mut tx, &page).await?)))

@@ -73,7 +73,7 @@ struct LoginResponse {
 }
 
 /// Logs in with a password.
-#[utoipa::path(post, path = "/login", tag = "operators", request_body = LoginRequest, security(()),
+#[utoipa::path(post, path = "/login", tag = "operators", extensions(("x-permission" = json!("open"))), request_body = LoginRequest, security(()),
     responses((status = 200, body = LoginResponse), (status = 401, body = Problem, content_type = "application/problem+json")))]
 async fn log_in(State(app): State<Arc<App>>, Body(request): Body<LoginRequest>) -> Result<Json<LoginResponse>, Problem> {
     let done = super::log_in(&app, &request.login, request.password, request.tenant.as_deref()).await?;
@@ -81,7 +81,7 @@ async fn log_in(State(app): State<Arc<App>>, Body(request): Body<LoginRequest>) 
 }
 
 /// Ends the login that is used.
-#[utoipa::path(post, path = "/logout", tag = "operators", responses((status = 204)))]
+#[utoipa::path(post, path = "/logout", tag = "operators", extensions(("x-permission" = json!("anyone"))), responses((status = 204)))]
 async fn log_out(State(app): State<Arc<App>>, actor: Actor) -> Result<StatusCode, Problem> {
     let (Actor::Platform { session, .. } | Actor::Tenant { session: Some(session), .. }) = actor else {
         return Err(Problem::new(ProblemKind::Conflict, "an API token is not a login: revoke it instead"));
@@ -101,7 +101,7 @@ struct WhoAmI {
 }
 
 /// Says who the credential belongs to.
-#[utoipa::path(get, path = "/me", tag = "operators", responses((status = 200, body = WhoAmI)))]
+#[utoipa::path(get, path = "/me", tag = "operators", extensions(("x-permission" = json!("anyone"))), responses((status = 200, body = WhoAmI)))]
 async fn who_am_i(actor: Actor) -> Json<WhoAmI> {
     Json(match actor {
         Actor::Platform { actor, .. } => WhoAmI { actor: actor.label().as_str().to_owned(), tenant: None, role: None },
@@ -123,14 +123,14 @@ struct SetPassword {
 }
 
 /// Sets a password by one-time link.
-#[utoipa::path(post, path = "/setup", tag = "operators", request_body = SetPassword, security(()), responses((status = 204)))]
+#[utoipa::path(post, path = "/setup", tag = "operators", extensions(("x-permission" = json!("open"))), request_body = SetPassword, security(()), responses((status = 204)))]
 async fn set_password(State(app): State<Arc<App>>, Body(request): Body<SetPassword>) -> Result<StatusCode, Problem> {
     super::set_password(&app, request.token.expose(), request.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Lists the people who serve the tenant.
-#[utoipa::path(get, path = "/operators", tag = "operators", params(Page), responses((status = 200, body = List<OperatorView>)))]
+#[utoipa::path(get, path = "/operators", tag = "operators", extensions(("x-permission" = json!("operators.read"))), params(Page), responses((status = 200, body = List<OperatorView>)))]
 async fn list_operators(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -160,7 +160,7 @@ struct AddedOperator {
 }
 
 /// Gives a person a role in the tenant.
-#[utoipa::path(post, path = "/operators", tag = "operators", request_body = AddOperator, responses((status = 201, body = AddedOperator)))]
+#[utoipa::path(post, path = "/operators", tag = "operators", extensions(("x-permission" = json!("operators.write"))), request_body = AddOperator, responses((status = 201, body = AddedOperator)))]
 async fn add_operator(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -171,7 +171,7 @@ async fn add_operator(
 }
 
 /// Lists the tenant's API tokens.
-#[utoipa::path(get, path = "/tokens", tag = "operators", params(Page), responses((status = 200, body = List<TokenView>)))]
+#[utoipa::path(get, path = "/tokens", tag = "operators", extensions(("x-permission" = json!("operators.read"))), params(Page), responses((status = 200, body = List<TokenView>)))]
 async fn list_tokens(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<TokenView>>, Problem> {
     let mut tx = scope.read(&app, Permission::OperatorsRead).await?;
     Ok(Json(page.list(store::list_tokens(&mut tx, &page).await?)))
@@ -195,7 +195,7 @@ struct CreatedToken {
 }
 
 /// Makes an API token.
-#[utoipa::path(post, path = "/tokens", tag = "operators", request_body = CreateToken, responses((status = 201, body = CreatedToken)))]
+#[utoipa::path(post, path = "/tokens", tag = "operators", extensions(("x-permission" = json!("operators.write"))), request_body = CreateToken, responses((status = 201, body = CreatedToken)))]
 async fn create_token(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -206,7 +206,7 @@ async fn create_token(
 }
 
 /// Revokes an API token.
-#[utoipa::path(delete, path = "/tokens/{id}", tag = "operators", params(("id" = ApiTokenId, Path)), responses((status = 204)))]
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "operators", extensions(("x-permission" = json!("operators.write"))), params(("id" = ApiTokenId, Path)), responses((status = 204)))]
 async fn revoke_token(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<ApiTokenId>) -> Result<StatusCode, Problem> {
     super::revoke_token(&app, &scope, id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -33,7 +33,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Lists the packages, those off sale too.
-#[utoipa::path(get, path = "/packages", tag = "packages", params(Page), responses((status = 200, body = List<PackageView>)))]
+#[utoipa::path(get, path = "/packages", tag = "packages", extensions(("x-permission" = json!("packages.read"))), params(Page), responses((status = 200, body = List<PackageView>)))]
 async fn list(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<PackageView>>, Problem> {
     let mut tx = scope.read(&app, Permission::PackagesRead).await?;
     Ok(Json(page.list(store::list(&mut tx, &page).await?)))
@@ -46,7 +46,7 @@ struct CreatedPackage {
 }
 
 /// Makes a package.
-#[utoipa::path(post, path = "/packages", tag = "packages", request_body = NewPackage, responses((status = 201, body = CreatedPackage)))]
+#[utoipa::path(post, path = "/packages", tag = "packages", extensions(("x-permission" = json!("packages.write"))), request_body = NewPackage, responses((status = 201, body = CreatedPackage)))]
 async fn create(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -57,14 +57,14 @@ async fn create(
 }
 
 /// Shows a package.
-#[utoipa::path(get, path = "/packages/{id}", tag = "packages", params(("id" = PackageId, Path)), responses((status = 200, body = PackageView)))]
+#[utoipa::path(get, path = "/packages/{id}", tag = "packages", extensions(("x-permission" = json!("packages.read"))), params(("id" = PackageId, Path)), responses((status = 200, body = PackageView)))]
 async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<PackageId>) -> Result<Json<PackageView>, Problem> {
     let mut tx = scope.read(&app, Permission::PackagesRead).await?;
     Ok(Json(super::get(&mut tx, id).await?))
 }
 
 /// Changes a package's price or speed; its customers get the speed at once.
-#[utoipa::path(patch, path = "/packages/{id}", tag = "packages", params(("id" = PackageId, Path)), request_body = PackageChange,
+#[utoipa::path(patch, path = "/packages/{id}", tag = "packages", extensions(("x-permission" = json!("packages.write"))), params(("id" = PackageId, Path)), request_body = PackageChange,
     responses((status = 200, body = PackageView)))]
 async fn update(
     State(app): State<Arc<App>>,
@@ -76,7 +76,7 @@ async fn update(
 }
 
 /// Takes a package off sale; who has it keeps it.
-#[utoipa::path(post, path = "/packages/{id}/retire", tag = "packages", params(("id" = PackageId, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/packages/{id}/retire", tag = "packages", extensions(("x-permission" = json!("packages.write"))), params(("id" = PackageId, Path)), responses((status = 204)))]
 async fn retire(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<PackageId>) -> Result<StatusCode, Problem> {
     super::retire(&app, &scope, id).await?;
     Ok(StatusCode::NO_CONTENT)

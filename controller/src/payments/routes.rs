@@ -36,7 +36,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Takes cash from a customer and puts the time on, all in one; sent again with the same key, it is done once.
-#[utoipa::path(post, path = "/customers/{id}/payments", tag = "payments",
+#[utoipa::path(post, path = "/customers/{id}/payments", tag = "payments", extensions(("x-permission" = json!("payments.take"))),
     params(("id" = CustomerId, Path), ("Idempotency-Key" = String, Header)), request_body = NewCash, responses((status = 201, body = Taken)))]
 async fn take_cash(
     State(app): State<Arc<App>>,
@@ -66,7 +66,7 @@ struct Filter {
 }
 
 /// Lists the payments.
-#[utoipa::path(get, path = "/payments", tag = "payments", params(Filter, Page), responses((status = 200, body = List<PaymentView>)))]
+#[utoipa::path(get, path = "/payments", tag = "payments", extensions(("x-permission" = json!("payments.read"))), params(Filter, Page), responses((status = 200, body = List<PaymentView>)))]
 async fn list(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -78,7 +78,7 @@ async fn list(
 }
 
 /// Shows a payment and how long it took to reach the router and to bring the customer online.
-#[utoipa::path(get, path = "/payments/{id}", tag = "payments", params(("id" = PaymentId, Path)), responses((status = 200, body = PaymentDetails)))]
+#[utoipa::path(get, path = "/payments/{id}", tag = "payments", extensions(("x-permission" = json!("payments.read"))), params(("id" = PaymentId, Path)), responses((status = 200, body = PaymentDetails)))]
 async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<PaymentId>) -> Result<Json<PaymentDetails>, Problem> {
     let mut tx = scope.read(&app, Permission::PaymentsRead).await?;
     Ok(Json(super::details(&mut tx, id).await?))
@@ -92,7 +92,7 @@ struct ReversePayment {
 }
 
 /// Takes a payment back: the time it paid for is voided, and later time moves forward.
-#[utoipa::path(post, path = "/payments/{id}/reverse", tag = "payments",
+#[utoipa::path(post, path = "/payments/{id}/reverse", tag = "payments", extensions(("x-permission" = json!("payments.reverse"))),
     params(("id" = PaymentId, Path), ("Idempotency-Key" = String, Header)), request_body = ReversePayment,
     responses((status = 200, body = Reversed)))]
 async fn reverse(

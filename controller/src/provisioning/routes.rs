@@ -55,7 +55,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Reads the router and says what stands in the way of serving customers.
-#[utoipa::path(get, path = "/routers/{id}/preflight", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = Preflight)))]
+#[utoipa::path(get, path = "/routers/{id}/preflight", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(("id" = RouterId, Path)), responses((status = 200, body = Preflight)))]
 async fn preflight(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<Preflight>, Problem> {
     Ok(Json(super::preflight(&app, &scope, id).await?))
 }
@@ -68,7 +68,7 @@ struct ChooseServices {
 }
 
 /// Chooses what the router offers. Nothing is written to it until the plan is applied.
-#[utoipa::path(put, path = "/routers/{id}/services", tag = "routers", params(("id" = RouterId, Path)), request_body = ChooseServices, responses((status = 204)))]
+#[utoipa::path(put, path = "/routers/{id}/services", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)), request_body = ChooseServices, responses((status = 204)))]
 async fn choose_services(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -93,7 +93,7 @@ struct PlanView {
 }
 
 /// Shows what the chosen services would change on the router now. Nothing is written.
-#[utoipa::path(get, path = "/routers/{id}/plan", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = PlanView)))]
+#[utoipa::path(get, path = "/routers/{id}/plan", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(("id" = RouterId, Path)), responses((status = 200, body = PlanView)))]
 async fn plan(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<PlanView>, Problem> {
     let set = super::plan(&app, &scope, id).await?;
     Ok(Json(PlanView {
@@ -115,7 +115,7 @@ struct AppliedView {
 }
 
 /// Approves the chosen services, brings the router to them and reads them back.
-#[utoipa::path(post, path = "/routers/{id}/apply", tag = "routers", params(("id" = RouterId, Path)),
+#[utoipa::path(post, path = "/routers/{id}/apply", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)),
     responses((status = 200, body = AppliedView), (status = 202, body = AppliedView, description = "approved; the router takes longer than 45 s")))]
 async fn apply(
     State(app): State<Arc<App>>,
@@ -141,7 +141,7 @@ async fn apply(
 }
 
 /// Says whether the router holds what is wanted.
-#[utoipa::path(get, path = "/routers/{id}/state", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = StateView)))]
+#[utoipa::path(get, path = "/routers/{id}/state", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(("id" = RouterId, Path)), responses((status = 200, body = StateView)))]
 async fn state(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<StateView>, Problem> {
     let mut tx = scope.read(&app, Permission::RoutersRead).await?;
     let state = store::state(&mut tx, id).await?.ok_or_else(|| Problem::not_found("router"))?;
@@ -149,7 +149,7 @@ async fn state(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<Route
 }
 
 /// Lists the plans that were applied to the router, with the time each part took.
-#[utoipa::path(get, path = "/routers/{id}/change-sets", tag = "routers", params(("id" = RouterId, Path), Page), responses((status = 200, body = List<ChangeSetView>)))]
+#[utoipa::path(get, path = "/routers/{id}/change-sets", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(("id" = RouterId, Path), Page), responses((status = 200, body = List<ChangeSetView>)))]
 async fn change_sets(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -182,7 +182,7 @@ struct SessionView {
 }
 
 /// Lists the sessions that are live on the router now.
-#[utoipa::path(get, path = "/routers/{id}/sessions", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = SessionsView)))]
+#[utoipa::path(get, path = "/routers/{id}/sessions", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(("id" = RouterId, Path)), responses((status = 200, body = SessionsView)))]
 async fn sessions(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<SessionsView>, Problem> {
     let items = super::sessions(&app, &scope, id).await?;
     let view = |live: super::run::LiveSession| SessionView {

@@ -77,7 +77,7 @@ impl From<Added> for AddedRouter {
 }
 
 /// Adds a router and makes the texts that let it join.
-#[utoipa::path(post, path = "/routers", tag = "routers", request_body = AddRouter, responses((status = 201, body = AddedRouter)))]
+#[utoipa::path(post, path = "/routers", tag = "routers", extensions(("x-permission" = json!("routers.write"))), request_body = AddRouter, responses((status = 201, body = AddedRouter)))]
 async fn add(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -88,19 +88,19 @@ async fn add(
 }
 
 /// Lists the routers.
-#[utoipa::path(get, path = "/routers", tag = "routers", params(Page), responses((status = 200, body = List<RouterView>)))]
+#[utoipa::path(get, path = "/routers", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(Page), responses((status = 200, body = List<RouterView>)))]
 async fn list(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<RouterView>>, Problem> {
     Ok(Json(super::list(&app, &scope, &page).await?))
 }
 
 /// Shows a router: its stage, its tunnel, and how its enrolment fares.
-#[utoipa::path(get, path = "/routers/{id}", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = RouterView)))]
+#[utoipa::path(get, path = "/routers/{id}", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(("id" = RouterId, Path)), responses((status = 200, body = RouterView)))]
 async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<RouterView>, Problem> {
     Ok(Json(super::get(&app, &scope, id).await?))
 }
 
 /// Makes new texts for a router; the earlier ones are good no more.
-#[utoipa::path(post, path = "/routers/{id}/reissue", tag = "routers", params(("id" = RouterId, Path)), responses((status = 201, body = AddedRouter)))]
+#[utoipa::path(post, path = "/routers/{id}/reissue", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)), responses((status = 201, body = AddedRouter)))]
 async fn reissue(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -118,7 +118,7 @@ struct Confirm {
 }
 
 /// Confirms that the router which joined is the one that was meant. Nothing is set up on it, and no customer's password sent, before.
-#[utoipa::path(post, path = "/routers/{id}/confirm", tag = "routers", params(("id" = RouterId, Path)), request_body = Confirm, responses((status = 204)))]
+#[utoipa::path(post, path = "/routers/{id}/confirm", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)), request_body = Confirm, responses((status = 204)))]
 async fn confirm(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -130,7 +130,7 @@ async fn confirm(
 }
 
 /// Takes a router out: cleans it as far as it can be reached, revokes its key and rests its address.
-#[utoipa::path(delete, path = "/routers/{id}", tag = "routers", params(("id" = RouterId, Path)), responses((status = 200, body = Removed)))]
+#[utoipa::path(delete, path = "/routers/{id}", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)), responses((status = 200, body = Removed)))]
 async fn remove(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<Removed>, Problem> {
     Ok(Json(super::remove(&app, &scope, id).await?))
 }

@@ -39,7 +39,7 @@ fn platform(actor: Actor) -> Result<PlatformActor, Problem> {
 }
 
 /// Lists all tenants.
-#[utoipa::path(get, path = "/platform/tenants", tag = "platform", params(Page), responses((status = 200, body = List<TenantView>)))]
+#[utoipa::path(get, path = "/platform/tenants", tag = "platform", extensions(("x-permission" = json!("platform"))), params(Page), responses((status = 200, body = List<TenantView>)))]
 async fn list(State(app): State<Arc<App>>, actor: Actor, page: Page) -> Result<Json<List<TenantView>>, Problem> {
     let mut tx = app.db.platform(&platform(actor)?, "the tenants were listed", app.clock.now()).await?;
     let items = store::list(&mut tx, &page).await?;
@@ -73,7 +73,7 @@ struct CreatedTenant {
 }
 
 /// Makes a tenant with its first admin.
-#[utoipa::path(post, path = "/platform/tenants", tag = "platform", request_body = CreateTenant, responses((status = 201, body = CreatedTenant)))]
+#[utoipa::path(post, path = "/platform/tenants", tag = "platform", extensions(("x-permission" = json!("platform"))), request_body = CreateTenant, responses((status = 201, body = CreatedTenant)))]
 async fn create(
     State(app): State<Arc<App>>,
     actor: Actor,
@@ -94,21 +94,21 @@ async fn create(
 }
 
 /// Suspends a tenant: its operators may only look; its customers keep what they paid for.
-#[utoipa::path(post, path = "/platform/tenants/{id}/suspend", tag = "platform", params(("id" = TenantId, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/platform/tenants/{id}/suspend", tag = "platform", extensions(("x-permission" = json!("platform"))), params(("id" = TenantId, Path)), responses((status = 204)))]
 async fn suspend(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<TenantId>) -> Result<StatusCode, Problem> {
     super::set_status(&app, &platform(actor)?, id, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes a suspended tenant active again.
-#[utoipa::path(post, path = "/platform/tenants/{id}/activate", tag = "platform", params(("id" = TenantId, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/platform/tenants/{id}/activate", tag = "platform", extensions(("x-permission" = json!("platform"))), params(("id" = TenantId, Path)), responses((status = 204)))]
 async fn activate(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<TenantId>) -> Result<StatusCode, Problem> {
     super::set_status(&app, &platform(actor)?, id, true).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Shows the caller's own tenant: its name, currency and time zone.
-#[utoipa::path(get, path = "/tenant", tag = "operators", responses((status = 200, body = TenantView)))]
+#[utoipa::path(get, path = "/tenant", tag = "operators", extensions(("x-permission" = json!("packages.read"))), responses((status = 200, body = TenantView)))]
 async fn own(State(app): State<Arc<App>>, scope: TenantScope) -> Result<Json<TenantView>, Problem> {
     // Whoever may look at prices may know their currency.
     let mut tx = scope.read(&app, Permission::PackagesRead).await?;

@@ -43,7 +43,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Lists the batches of vouchers.
-#[utoipa::path(get, path = "/voucher-batches", tag = "vouchers", params(Page), responses((status = 200, body = List<BatchView>)))]
+#[utoipa::path(get, path = "/voucher-batches", tag = "vouchers", extensions(("x-permission" = json!("vouchers.read"))), params(Page), responses((status = 200, body = List<BatchView>)))]
 async fn list(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<BatchView>>, Problem> {
     let mut tx = scope.read(&app, Permission::VouchersRead).await?;
     Ok(Json(page.list(store::list(&mut tx, &page).await?)))
@@ -58,7 +58,7 @@ struct CreatedBatch {
 }
 
 /// Makes vouchers, or takes over codes that are printed already.
-#[utoipa::path(post, path = "/voucher-batches", tag = "vouchers", request_body = NewBatch, responses((status = 201, body = CreatedBatch)))]
+#[utoipa::path(post, path = "/voucher-batches", tag = "vouchers", extensions(("x-permission" = json!("vouchers.write"))), request_body = NewBatch, responses((status = 201, body = CreatedBatch)))]
 async fn create(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -84,7 +84,7 @@ struct Codes {
 }
 
 /// Shows a batch's codes, to print them again; the audit log says who did.
-#[utoipa::path(get, path = "/voucher-batches/{id}/codes", tag = "vouchers", params(("id" = VoucherBatchId, Path)),
+#[utoipa::path(get, path = "/voucher-batches/{id}/codes", tag = "vouchers", extensions(("x-permission" = json!("vouchers.read"))), params(("id" = VoucherBatchId, Path)),
     responses((status = 200, body = Codes)))]
 async fn reprint(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<VoucherBatchId>) -> Result<Json<Codes>, Problem> {
     let codes = super::reprint(&app, &scope, id).await?;
@@ -93,7 +93,7 @@ async fn reprint(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<Vou
 }
 
 /// Uses a voucher's code up and puts the time on; sent again with the same key, it is done once.
-#[utoipa::path(post, path = "/vouchers/redeem", tag = "vouchers", params(("Idempotency-Key" = String, Header)), request_body = Redemption,
+#[utoipa::path(post, path = "/vouchers/redeem", tag = "vouchers", extensions(("x-permission" = json!("payments.take"))), params(("Idempotency-Key" = String, Header)), request_body = Redemption,
     responses((status = 201, body = Redeemed)))]
 async fn redeem(
     State(app): State<Arc<App>>,
