@@ -4,6 +4,8 @@ use crate::Locator;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AuditId, Entropy, OperatorId, RouterId, TenantId};
+use serde::Serialize;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 use std::fmt;
 use std::sync::Arc;
@@ -226,7 +228,7 @@ impl TenantTx {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn audit(&mut self, now: Timestamp, action: &str, target: &str, details: serde_json::Value) -> Result<(), DbError> {
+    pub async fn audit(&mut self, now: Timestamp, action: &str, target: &str, details: Value) -> Result<(), DbError> {
         sqlx::query(
             "INSERT INTO audit_log (tenant_id, id, at, actor, action, target, details) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
@@ -240,6 +242,27 @@ impl TenantTx {
         .execute(&mut *self.tx)
         .await?;
         Ok(())
+    }
+
+    /// Writes a line of the tenant's audit log with what changed: of the fields of `before` and `after` only those that differ are kept,
+    /// as `{"before": {..}, "after": {..}}`. Neither may hold a secret.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    ///
+    /// # Panics
+    /// When one of the values cannot be JSON, which a struct of plain fields always can.
+    pub async fn audit_change(
+        &mut self,
+        now: Timestamp,
+        action: &str,
+        target: &str,
+        before: &impl Serialize,
+        after: &impl Serialize,
+    ) -> Result<(), DbError> {
+        let json = |value: Result<Value, serde_json::Error>| value.expect("plain fields are JSON");
+        let details = difference(json(serde_json::to_value(before)), json(serde_json::to_value(after)));
+        self.audit(now, action, target, details).await
     }
 
     /// Raises a router's desired generation and asks its worker to look again, once this transaction is committed.
@@ -302,5 +325,36 @@ impl PlatformTx {
     /// When the database refuses; then nothing of the transaction is kept.
     pub async fn commit(self) -> Result<(), DbError> {
         Ok(self.tx.commit().await?)
+    }
+}
+
+/// Keeps the fields that differ, from both sides.
+fn difference(before: Value, after: Value) -> Value {
+    match (before, after) {
+        (Value::Object(mut before), Value::Object(mut after)) => {
+            let same: Vec<String> =
+                before.iter().filter(|(name, value)| after.get(*name) == Some(*value)).map(|(name, _)| name.clone()).collect();
+            for name in same {
+                before.remove(&name);
+                after.remove(&name);
+            }
+            serde_json::json!({ "before": before, "after": after })
+        }
+        (before, after) => serde_json::json!({ "before": before, "after": after }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_differs_is_kept() {
+        let before = json!({ "name": "Home", "price": 100, "note": null });
+        let after = json!({ "name": "Home", "price": 120, "new": true });
+        let kept = json!({ "before": { "price": 100, "note": null }, "after": { "price": 120, "new": true } });
+        assert_eq!(difference(before, after), kept);
+        assert_eq!(difference(json!(1), json!(2)), json!({ "before": 1, "after": 2 }));
     }
 }
