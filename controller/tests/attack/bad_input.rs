@@ -1,8 +1,7 @@
 //! Bad requests: every operation, every field. None is a fault of ours, each is answered by a problem that says what is wrong, and nothing
 //! of it stays.
 
-use super::access::{Access, access};
-use super::operations::{Document, Operation};
+use super::operations::{Access, Document, Ids, Operation};
 use super::world::World;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, header};
@@ -23,7 +22,7 @@ struct Problem {
 impl World {
     fn request(&self, operation: &Operation, content_type: &str, body: impl Into<Body>) -> Request<Body> {
         let mut request = Request::builder().method(operation.method.as_str()).uri(operation.path(&self.alpha.ids));
-        let token = if matches!(access(&operation.name()), Access::Platform) { &self.platform } else { &self.alpha.token };
+        let token = if operation.access == Access::Platform { &self.platform } else { &self.alpha.token };
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}")).header("idempotency-key", "a-key-of-its-own");
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
@@ -160,10 +159,10 @@ fn hostile() -> Vec<Value> {
 async fn hostile_values_are_no_fault_of_ours() {
     let world = World::new().await;
     for (operation, schema) in with_json_bodies() {
-        let token = match access(&operation.name()) {
-            Access::Open(_) => "",
+        let token = match operation.access {
+            Access::Open => "",
             Access::Platform => &world.platform,
-            Access::Anyone | Access::Tenant(_) => &world.alpha.token,
+            Access::Anyone | Access::Needs(_) => &world.alpha.token,
         };
         for field in world.document.fields(&schema) {
             for value in hostile() {
@@ -198,8 +197,13 @@ async fn bad_ids_queries_and_headers() {
     for operation in world.document.operations() {
         let body = if operation.body.is_some() { "{}" } else { "" };
         let mut paths = Vec::new();
-        if operation.id.is_some() {
-            paths.extend(ids.iter().map(|id| operation.path.replace("{id}", id)));
+        for kind in operation.kinds() {
+            let put = |id: &&str| {
+                operation.path(&Ids::from_iter(
+                    [world.alpha.ids.clone(), Ids::from([(kind.clone(), (*id).to_owned())])].into_iter().flatten(),
+                ))
+            };
+            paths.extend(ids.iter().map(put));
         }
         if operation.query.iter().any(|name| name == "cursor") {
             paths.extend(queries.iter().map(|query| format!("{}&{query}", operation.path(&world.alpha.ids))));

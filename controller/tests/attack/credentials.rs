@@ -1,7 +1,6 @@
 //! Whoever has no credential, a wrong one, or one for something else.
 
-use super::access::{Access, access};
-use super::operations::Document;
+use super::operations::{Access, Document};
 use super::world::World;
 use axum::body::Body;
 use axum::http::Request;
@@ -15,7 +14,7 @@ async fn without_a_credential_in_force_nothing_happens() {
     let credentials = worthless(&world).await;
     let before = world.test.db.rows(None).await;
     for operation in world.document.operations() {
-        if matches!(access(&operation.name()), Access::Open(_)) {
+        if operation.access == Access::Open {
             continue;
         }
         for (what, token) in &credentials {
@@ -95,7 +94,7 @@ async fn the_platforms_operator_sees_into_no_tenant() {
     let world = World::new().await;
     let before = world.test.db.rows(None).await;
     for operation in world.document.operations() {
-        let Access::Tenant(_) = access(&operation.name()) else { continue };
+        let Access::Needs(_) = operation.access else { continue };
         let body = world.body(&world.beta, &operation, &world.beta.ids);
         let answer = world.call(&operation, &world.beta.ids, &world.platform, body).await;
         assert_eq!(answer.status.as_u16(), 403, "{}: {}", operation.name(), answer.body);
@@ -112,7 +111,7 @@ async fn a_suspended_tenant_only_looks() {
     let _ = test.call("POST", &path, &world.platform, None).await.expect(204);
     let before = test.db.rows(None).await;
     for operation in world.document.operations() {
-        let Access::Tenant(_) = access(&operation.name()) else { continue };
+        let Access::Needs(_) = operation.access else { continue };
         let body = world.body(beta, &operation, &beta.ids);
         let answer = world.call(&operation, &beta.ids, &beta.token, body).await;
         let (name, status) = (operation.name(), answer.status.as_u16());

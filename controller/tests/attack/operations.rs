@@ -1,17 +1,33 @@
 //! The operations of the API as its own document describes them, and bodies that fit them.
 
+use controller::operators::Permission;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Who may use an operation, as the document says it in `x-permission`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody at all.
+    Open,
+    /// Whoever holds any credential.
+    Anyone,
+    /// Whoever holds this permission, in the tenant whose things they are.
+    Needs(Permission),
+    /// The platform's operators.
+    Platform,
+}
 
 /// One operation.
 #[derive(Debug)]
 pub struct Operation {
     /// The method in capitals.
     pub method: String,
-    /// The path, with `{id}` where an id belongs.
+    /// The path, with `{…}` where something belongs.
     pub path: String,
-    /// The kind of the id in the path, such as `RouterId`.
-    pub id: Option<String>,
+    /// Who may use it.
+    pub access: Access,
+    /// What belongs into the path: the parameter's name, and the kind of its id (or the name again, where it takes a word).
+    pub parts: Vec<(String, String)>,
     /// The name of a JSON body's schema.
     pub body: Option<String>,
     /// Whether the body is a file in CSV.
@@ -34,21 +50,28 @@ impl Operation {
 
     /// The path with an id of each kind put in, and what the query must have.
     pub fn path(&self, ids: &Ids) -> String {
-        let path = match &self.id {
-            Some(kind) => self.path.replace("{id}", id(ids, kind)),
-            None => self.path.clone(),
-        };
-        format!("{path}?{}", self.must)
+        let put = |path: String, (name, kind): &(String, String)| path.replace(&format!("{{{name}}}"), id(ids, kind));
+        format!("{}?{}", self.parts.iter().fold(self.path.clone(), put), self.must)
+    }
+
+    /// The kinds of the ids in the path.
+    pub fn kinds(&self) -> impl Iterator<Item = &String> {
+        self.parts.iter().map(|(_, kind)| kind).filter(|kind| kind.ends_with("Id"))
+    }
+
+    /// The kind of the first id in the path.
+    pub fn kind(&self) -> Option<&String> {
+        self.kinds().next()
     }
 }
 
-/// An id of each kind.
+/// An id of each kind, and a word for each other thing that a path may take.
 pub type Ids = BTreeMap<String, String>;
 
 /// Returns the id of a kind.
 #[track_caller]
 pub fn id<'a>(ids: &'a Ids, kind: &str) -> &'a str {
-    ids.get(kind).unwrap_or_else(|| panic!("these tests make no {kind}: teach `World::fresh` to"))
+    ids.get(kind).unwrap_or_else(|| panic!("these tests make no {kind}: teach `World::make` to"))
 }
 
 /// The OpenAPI document.
@@ -70,41 +93,46 @@ impl Document {
                 operations.push(describe(path, method, operation));
             }
         }
-        assert!(operations.len() >= 45, "the document has lost operations: {}", operations.len());
+        assert!(operations.len() >= 53, "the document has lost operations: {}", operations.len());
         operations
     }
 
     /// Makes the smallest body of a schema that names every id it can name: required fields, and ids that may be left out. `given` is asked
     /// for each `Schema.field` first.
     pub fn body(&self, schema: &str, ids: &Ids, given: Given<'_>) -> Value {
-        let schema_value = self.schema(schema);
-        let required: BTreeSet<&str> = texts(&schema_value["required"]).collect();
-        let mut body = json!({});
-        for (field, part) in schema_value["properties"].as_object().expect("an object's schema") {
-            let value = match (given(&format!("{schema}.{field}")), id_kind(part)) {
-                (Some(value), _) => value,
-                (None, Some(kind)) => json!(id(ids, kind)),
-                (None, None) if required.contains(field.as_str()) => self.value(part, given),
-                (None, None) => continue,
-            };
-            body[field] = value;
-        }
-        body
+        self.object(schema, self.schema(schema), ids, given)
     }
 
-    /// The fields of a body that take an id, with its kind.
-    pub fn id_fields(&self, schema: &str) -> Vec<(String, String)> {
-        let properties = self.schema(schema)["properties"].as_object().expect("an object's schema");
-        let fields = properties.iter().filter_map(|(field, part)| Some((field.clone(), id_kind(part)?.to_owned())));
-        let fields: Vec<_> = fields.collect();
-        let all = self.reachable_ids(self.schema(schema));
-        assert_eq!(fields.len(), all, "{schema} holds an id deeper than these tests look: teach `id_fields` to find it");
-        fields
+    /// The places in a body that take an id, with its kind.
+    pub fn id_places(&self, schema: &str) -> Vec<(String, String)> {
+        let mut places = Vec::new();
+        self.find_ids(self.schema(schema), "", &mut places);
+        places
+    }
+
+    fn find_ids(&self, schema: &Value, place: &str, found: &mut Vec<(String, String)>) {
+        if let Some(kind) = id_kind(schema) {
+            found.push((place.to_owned(), kind.to_owned()));
+        } else if let Some(name) = reference(schema) {
+            self.find_ids(self.schema(name), place, found);
+        } else if let Some(properties) = schema["properties"].as_object() {
+            for (field, part) in properties {
+                self.find_ids(part, &format!("{place}/{field}"), found);
+            }
+        } else if schema["items"].is_object() {
+            self.find_ids(&schema["items"], &format!("{place}/0"), found);
+        }
+    }
+
+    fn has_ids(&self, schema: &Value) -> bool {
+        let mut found = Vec::new();
+        self.find_ids(schema, "", &mut found);
+        !found.is_empty()
     }
 
     /// All fields of a body.
     pub fn fields(&self, schema: &str) -> Vec<String> {
-        self.schema(schema)["properties"].as_object().expect("an object's schema").keys().cloned().collect()
+        self.schema(schema)["properties"].as_object().into_iter().flatten().map(|(field, _)| field.clone()).collect()
     }
 
     fn schema(&self, name: &str) -> &Value {
@@ -113,44 +141,52 @@ impl Document {
         schema
     }
 
-    /// How many places for ids there are in a schema and in what it refers to.
-    fn reachable_ids(&self, schema: &Value) -> usize {
-        match schema {
-            Value::Object(map) => match map.get("$ref").and_then(Value::as_str).map(last) {
-                Some(name) if name.ends_with("Id") => 1,
-                Some(name) => self.reachable_ids(self.schema(name)),
-                None => map.values().map(|part| self.reachable_ids(part)).sum(),
-            },
-            Value::Array(parts) => parts.iter().map(|part| self.reachable_ids(part)).sum(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    fn object(&self, name: &str, schema: &Value, ids: &Ids, given: Given<'_>) -> Value {
+        let required: BTreeSet<&str> = texts(&schema["required"]).collect();
+        let mut body = json!({});
+        for (field, part) in schema["properties"].as_object().into_iter().flatten() {
+            let value = match given(&format!("{name}.{field}")) {
+                Some(value) => value,
+                None if required.contains(field.as_str()) || self.has_ids(part) => self.value(part, ids, given),
+                None => continue,
+            };
+            body[field] = value;
         }
+        body
     }
 
-    fn value(&self, schema: &Value, given: Given<'_>) -> Value {
-        if let Some(name) = schema["$ref"].as_str().map(last) {
+    fn value(&self, schema: &Value, ids: &Ids, given: Given<'_>) -> Value {
+        if let Some(kind) = id_kind(schema) {
+            return json!(id(ids, kind));
+        }
+        if let Some(name) = reference(schema) {
             let target = self.schema(name);
-            // An object's fields may be given by name; ids do not hide this deep (see `id_fields`).
-            return if target["properties"].is_object() {
-                self.body(name, &Ids::new(), given)
-            } else {
-                self.value(target, given)
-            };
+            // An object's fields may be given by name.
+            return given(name).unwrap_or_else(|| match target["properties"].is_object() {
+                true => self.object(name, target, ids, given),
+                false => self.value(target, ids, given),
+            });
         }
         if let Some(example) = schema.get("example").or_else(|| schema["enum"].get(0)) {
             return example.clone();
         }
         if let Some(first) = schema["oneOf"].get(0) {
-            return self.value(first, given);
+            return self.value(first, ids, given);
         }
-        match schema["type"].as_str() {
+        let kind = match &schema["type"] {
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
+            kind => kind.as_str(),
+        };
+        match kind {
             // Fits a price, a speed and a number of seconds.
             Some("integer") => json!(100_000),
+            Some("number") => json!(1.5),
+            Some("boolean") => json!(false),
+            Some("string") if schema["format"] == "date-time" => json!("2026-01-20T09:00:00Z"),
+            Some("string") if schema["format"] == "date" => json!("2026-01-20"),
             Some("string") => given("string").expect("a text"),
-            Some("array") => json!([self.value(&schema["items"], given)]),
-            Some("object") => {
-                let required = texts(&schema["required"]);
-                required.map(|field| (field.to_owned(), self.value(&schema["properties"][field], given))).collect()
-            }
+            Some("array") => json!([self.value(&schema["items"], ids, given)]),
+            Some("object") => self.object("", schema, ids, given),
             _ => panic!("these tests know no value for {schema}"),
         }
     }
@@ -161,19 +197,33 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
     let named = |place: &str| parameters.iter().filter(|parameter| parameter["in"] == place).cloned().collect::<Vec<_>>();
     let in_path = named("path");
     assert_eq!(in_path.len(), path.matches('{').count(), "{path} declares its parameters");
-    assert!(in_path.len() <= 1, "these tests know paths with one id: {path}");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
-    let must = |parameter: &Value| match parameter["schema"]["type"].as_str() {
-        Some("boolean") => format!("{}=false", name(parameter)),
-        _ => panic!("these tests know no value for {parameter}"),
+    let part = |parameter: &Value| {
+        let kind = id_kind(&parameter["schema"]).map_or_else(|| name(parameter), str::to_owned);
+        (name(parameter), kind)
+    };
+    let must = |parameter: &Value| match (parameter["schema"]["type"].as_str(), &parameter["example"]) {
+        (_, Value::String(example)) => format!("{}={example}", name(parameter)),
+        (Some("boolean"), _) => format!("{}=false", name(parameter)),
+        _ => panic!("{path}: give the required parameter {parameter} an example"),
     };
     let query = named("query");
     let content = &operation["requestBody"]["content"];
     let success = |status: &String| status.parse().ok().filter(|status: &u64| (200..300).contains(status));
+    let access = match operation["x-permission"].as_str() {
+        Some("open") => Access::Open,
+        Some("anyone") => Access::Anyone,
+        Some("platform") => Access::Platform,
+        Some(other) => Access::Needs(
+            Permission::from_stored(other).unwrap_or_else(|| panic!("{method} {path}: there is no permission {other}")),
+        ),
+        None => panic!("{method} {path} does not say in `x-permission` who may use it"),
+    };
     Operation {
         method: method.to_uppercase(),
         path: path.to_owned(),
-        id: in_path.first().map(|parameter| id_kind(&parameter["schema"]).expect("an id").to_owned()),
+        access,
+        parts: in_path.iter().map(part).collect(),
         body: content["application/json"]["schema"]["$ref"].as_str().map(|text| last(text).to_owned()),
         csv: content["text/csv"].is_object(),
         must: query.iter().filter(|parameter| parameter["required"] == true).map(must).collect::<Vec<_>>().join("&"),
@@ -183,11 +233,20 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
     }
 }
 
+/// What a schema refers to, whether or not it may be null.
+fn reference(schema: &Value) -> Option<&str> {
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    let mut choices = choices.filter(|choice| choice["type"] != "null");
+    let one = match (choices.next(), choices.next()) {
+        (Some(one), None) => one,
+        _ => schema,
+    };
+    one["$ref"].as_str().map(last)
+}
+
 /// The kind of id that a field takes, if it takes one, whether or not it may be null.
 fn id_kind(schema: &Value) -> Option<&str> {
-    let direct = schema["$ref"].as_str();
-    let kind = last(direct.or_else(|| schema["oneOf"][0]["$ref"].as_str())?);
-    kind.ends_with("Id").then_some(kind)
+    reference(schema).filter(|kind| kind.ends_with("Id"))
 }
 
 fn last(reference: &str) -> &str {

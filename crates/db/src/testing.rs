@@ -83,6 +83,24 @@ impl TestDb {
     }
 }
 
+impl TestDb {
+    /// Reads a digest of every row, past all doors and policies: two are equal when nothing was changed in between.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn fingerprint(&self) -> String {
+        let parts: Vec<String> = TABLES
+            .iter()
+            .map(|Table { name, .. }| {
+                format!("SELECT '{name}', (SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} t) AS digest")
+            })
+            .collect();
+        let query = format!("SELECT string_agg(t::text, ',' ORDER BY t::text) FROM ({}) AS t", parts.join(" UNION ALL "));
+        let mut superuser = self.connect_as(SUPERUSER).await;
+        sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&mut superuser).await.expect("a superuser sees everything")
+    }
+}
+
 /// Starts the program's cluster. It ends with the program; its folder is cleared away by the next program that finds its owner gone.
 async fn start() -> Cluster {
     // A program ends without running destructors, so what an earlier one left is cleared away here.
