@@ -8,6 +8,7 @@ mod fixed;
 mod fuses;
 mod hands;
 mod hotspot;
+mod leaving;
 mod librouteros;
 mod pppoe;
 mod tenants;

@@ -55,6 +55,13 @@ struct Identity {
 /// Dropping the future leaves a state from which the next call goes on.
 pub async fn complete(app: &App, door: &TenantDoor, router: RouterId) -> Result<bool, EnrolmentError> {
     let mut tx = app.db.tenant(door).await?;
+    if store::bound(&mut tx, router).await?.is_none() {
+        return Ok(false);
+    }
+    drop(tx);
+    // Another handshake, the timer and a removal may want to write to it as well; what they did meanwhile is looked at afterwards.
+    let _turn = app.provisioner.turn(router).await;
+    let mut tx = app.db.tenant(door).await?;
     let Some(id) = store::bound(&mut tx, router).await? else { return Ok(false) };
     drop(tx);
     let done = finish(app, door, router, id).await;

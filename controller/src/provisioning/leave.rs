@@ -2,7 +2,7 @@
 
 use super::facts::{FactsError, TUNNEL_INTERFACE};
 use super::run::{self, Session, TUNNEL_KEYS};
-use super::{ProvisionError, apply, settings, store};
+use super::{ProvisionError, Turn, apply, settings, store};
 use crate::app::App;
 use db::TenantDoor;
 use model::{RouterId, Tag};
@@ -27,11 +27,12 @@ const TUNNEL: [&Menu; 4] = [
 ];
 
 /// Removes all our objects from a router that can be reached: services and customers, then our account, then the tunnel.
-/// Foreign objects stay as they are.
+/// Foreign objects stay as they are. The caller has the router's turn, and keeps it until the database no longer says what the router
+/// should hold; otherwise its worker would put everything back.
 ///
 /// # Errors
 /// When the router is away or refuses. What was removed by then stays removed.
-pub async fn clean(app: &App, door: &TenantDoor, router: RouterId) -> Result<(), ProvisionError> {
+pub async fn clean(app: &App, door: &TenantDoor, router: RouterId, _turn: &Turn) -> Result<(), ProvisionError> {
     let session = Session::open(app, door, router).await?;
     let mut tx = app.db.tenant(door).await?;
     let tags = store::tags(&mut tx, router).await?;

@@ -13,6 +13,7 @@ mod run;
 mod session;
 mod settings;
 mod store;
+mod turn;
 mod worker;
 
 pub use leave::clean;
@@ -20,6 +21,7 @@ pub use routes::routes;
 pub use rules::{ServiceChoice, ServiceFault};
 pub use session::{Account, OpenError, open, open_with};
 pub use settings::{API_WAS_OFF, NTP_HAD_NO_SERVERS, NTP_WAS_OFF};
+pub use turn::Turn;
 pub use worker::{Finished, Provisioner};
 
 use crate::app::App;

@@ -3,6 +3,7 @@
 //! Workers run under two limits: so many at once in all, and so many of one tenant, so that a tenant's hundred dead routers delay nobody
 //! else's payment. A router that is away has no worker; its next handshake makes one.
 
+use super::turn::{Turn, Turns};
 use super::{ProvisionError, run, store};
 use crate::app::App;
 use crate::customers;
@@ -62,6 +63,7 @@ pub struct Provisioner {
 #[derive(Debug)]
 struct Inner {
     slots: Mutex<HashMap<RouterId, Slot>>,
+    turns: Turns,
     all: Semaphore,
     tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
     news: broadcast::Sender<Finished>,
@@ -70,7 +72,13 @@ struct Inner {
 impl Default for Provisioner {
     fn default() -> Self {
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let inner = Inner { slots: Mutex::default(), all: Semaphore::new(AT_ONCE), tenants: Mutex::default(), news };
+        let inner = Inner {
+            slots: Mutex::default(),
+            turns: Turns::default(),
+            all: Semaphore::new(AT_ONCE),
+            tenants: Mutex::default(),
+            news,
+        };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -94,6 +102,22 @@ impl Provisioner {
     #[must_use]
     pub fn finished(&self) -> broadcast::Receiver<Finished> {
         self.inner.news.subscribe()
+    }
+
+    /// Waits until nobody else writes to a router. Whoever writes to one, the workers too, holds its turn: two writers at once would see
+    /// each other's half-done work as somebody else's.
+    ///
+    /// # Cancel safety
+    /// Whoever stops waiting loses their place, and nobody else's.
+    pub async fn turn(&self, router: RouterId) -> Turn {
+        self.inner.turns.take(router).await
+    }
+
+    /// Counts who writes to a router or waits for the turn to.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn writers(&self, router: RouterId) -> usize {
+        self.inner.turns.len(router)
     }
 
     fn of_tenant(&self, tenant: TenantId) -> Arc<Semaphore> {
@@ -226,6 +250,8 @@ impl Worker {
 
     /// Looks when it is this worker's turn. What follows a look holds nobody's place.
     async fn look_in_turn(&self, session: &mut Option<run::Session>) -> Result<run::Looked, ProvisionError> {
+        // The router's turn first: who waits for somebody that takes the router out must not hold anybody else's place.
+        let _turn = self.provisioner.turn(self.router).await;
         let tenant = self.provisioner.of_tenant(self.door.tenant());
         // A tenant's turn first: whoever waits for their own tenant must not hold one of everybody's places.
         let _tenant = tenant.acquire().await.expect("the semaphore is never closed");

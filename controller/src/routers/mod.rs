@@ -10,9 +10,9 @@ use crate::app::App;
 use crate::enrolment::{self, EnrolmentError, EnrolmentView, Texts};
 use crate::http::{List, Page};
 use crate::operators::{OperatorError, Permission, TenantScope};
-use crate::provisioning;
+use crate::provisioning::{self, Turn};
 use crate::tunnels::{self, TunnelError};
-use db::{DbError, TenantTx};
+use db::{DbError, TenantDoor, TenantTx};
 use jiff::Timestamp;
 use model::RouterId;
 use serde::Serialize;
@@ -20,8 +20,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How long cleaning a router that leaves may take; what is left on it then is named by its `mw:` comments.
-const CLEAN_LIMIT: Duration = Duration::from_secs(40);
+/// How long cleaning a router that leaves may take; what is left on it then is named by its `mw:` comments. With the wait before it,
+/// less than a request may take.
+const CLEAN_LIMIT: Duration = Duration::from_secs(30);
+/// How long a removal waits for whoever writes to the router now.
+const TURN_LIMIT: Duration = Duration::from_secs(15);
 /// Longest name, in characters.
 const NAME_MAX: usize = 60;
 
@@ -249,6 +252,21 @@ pub struct Removed {
     pub left: Option<String>,
 }
 
+/// Cleans a router that leaves, as far as it can be reached. Returns its turn, to be kept until it is gone from the database, and what
+/// went wrong.
+async fn clean(app: &App, door: &TenantDoor, id: RouterId) -> (Option<Turn>, Option<String>) {
+    // One that writes to it now finishes first; one that never does is not waited for.
+    let Ok(turn) = tokio::time::timeout(TURN_LIMIT, app.provisioner.turn(id)).await else {
+        return (None, Some("somebody else is writing to it and does not finish".to_owned()));
+    };
+    let fault = match tokio::time::timeout(CLEAN_LIMIT, provisioning::clean(app, door, id, &turn)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(telemetry::chain(&error).to_string()),
+        Err(_) => Some("it did not finish in time".to_owned()),
+    };
+    (Some(turn), fault)
+}
+
 /// Takes a router out: as far as it can be reached, everything of ours is taken off it; its peer is revoked and its address rests.
 ///
 /// # Errors
@@ -257,12 +275,7 @@ pub async fn remove(app: &App, scope: &TenantScope, id: RouterId) -> Result<Remo
     let mut tx = scope.write(app, Permission::RoutersWrite).await?;
     store::find(&mut tx, id).await?;
     drop(tx);
-    let cleaned = tokio::time::timeout(CLEAN_LIMIT, provisioning::clean(app, scope.door(), id)).await;
-    let fault = match cleaned {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(telemetry::chain(&error).to_string()),
-        Err(_) => Some("it did not finish in time".to_owned()),
-    };
+    let (_turn, fault) = clean(app, scope.door(), id).await;
 
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::RoutersWrite).await?;
