@@ -2,10 +2,10 @@
 
 use crate::cluster::{Binaries, Cluster, ClusterOptions, SUPERUSER};
 use crate::doors::Db;
-use crate::migrate::{DATABASE, Source, connect, migrate, prepare_private};
+use crate::migrate::{DATABASE, OWNER, Source, connect, migrate, prepare_private};
 use crate::registry::{Class, TABLES, Table};
 use model::{Entropy, SeededEntropy, TenantId};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,6 +101,25 @@ impl TestDb {
     }
 }
 
+impl TestDb {
+    /// Runs one statement as the app role in a tenant, past all Rust types, and takes it back. Returns how many rows it touched, or what the
+    /// database said.
+    ///
+    /// # Errors
+    /// When the database refuses the statement; the text is its own.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn try_as_app(&self, tenant: TenantId, statement: &str) -> Result<u64, String> {
+        let mut app = self.connect_as("mastwire_app").await;
+        let begin = format!("BEGIN; SET LOCAL app.tenant_id = '{}'; SET LOCAL app.reach = 'all'", tenant.uuid());
+        let mut tx = app.begin_with(AssertSqlSafe(begin)).await.expect("a transaction");
+        let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut *tx).await;
+        drop(tx.rollback().await);
+        done.map(|done| done.rows_affected()).map_err(|error| error.to_string())
+    }
+}
+
 /// Starts the program's cluster. It ends with the program; its folder is cleared away by the next program that finds its owner gone.
 async fn start() -> Cluster {
     // A program ends without running destructors, so what an earlier one left is cleared away here.
@@ -118,5 +137,9 @@ async fn start() -> Cluster {
     let cluster = Cluster::start(&options, &binaries).await.expect("a private PostgreSQL starts");
     prepare_private(cluster.folder(), TEMPLATE).await.expect("roles and template can be made");
     migrate(&Source::Named(cluster.folder(), TEMPLATE)).await.expect("the migrations run");
+    // A test's clock stands in January 2026 or is moved from there, so those months are needed beside the real ones.
+    let mut owner = Cluster::connect_options(cluster.folder(), OWNER, TEMPLATE).connect().await.expect("the owner can connect");
+    sqlx::query("SELECT ensure_partitions('2025-12-01 00:00Z', '2027-02-01 00:00Z')").execute(&mut owner).await.expect("made");
+    drop(owner.close().await);
     cluster
 }

@@ -57,6 +57,21 @@ const PLANTS: &[Plant] = &[
         ],
     },
     Plant {
+        rule: "tenant-said",
+        files: &[
+            (
+                "crates/db/src/registry.rs",
+                "pub const TABLES: &[Table] = &[\n    platform(\"operator\"),\n    tenant(\"router\"),\n];",
+            ),
+            (
+                "controller/src/routers/store.rs",
+                "fn f() {\n q(\"SELECT name FROM router WHERE id = $1\");\n q(\"SELECT name FROM router WHERE tenant_id = $1\");\n q(\"SELECT 1 FROM operator\");\n q(\"UPDATE router SET name = $1\");\n}",
+            ),
+            ("controller/src/routers/mod.rs", "// FROM router\nfn f() { say(\"FROM router to tower\") }"),
+        ],
+        found: &["controller/src/routers/store.rs:2 `router`", "controller/src/routers/store.rs:5 `router`"],
+    },
+    Plant {
         rule: "front-doors",
         files: &[
             (

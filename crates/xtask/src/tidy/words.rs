@@ -3,6 +3,7 @@
 use super::source::whole;
 use super::tree::{RustFile, Tree};
 use super::{Level, Place, Rule, is_at};
+use std::collections::BTreeSet;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -11,6 +12,13 @@ pub(super) const RULES: &[Rule] = &[
         remedy: "take TenantTx, PlatformTx or Locator; what they lack is added to crates/db",
         level: Level::Fails,
         check: doors,
+    },
+    Rule {
+        name: "tenant-said",
+        why: "row-level security is the net, not the method: a statement that names its tenant is right without the net, and finds its index",
+        remedy: "write `tenant_id = $1` (or insert it) in every statement on a tenant's table",
+        level: Level::Fails,
+        check: tenant_said,
     },
     Rule {
         name: "menus",
@@ -62,6 +70,12 @@ const DOOR_NAMES: &[&str] = &["raw_sql", "AssertSqlSafe", "PgPool", "PgPoolOptio
 /// SQL that only crate `db` sends; keywords are written in capitals here, as everywhere.
 const DOOR_SQL: &[&str] = &["set_config", "SET ROLE", "SET LOCAL ROLE", "SET SESSION AUTHORIZATION"];
 
+/// Where the tables are declared.
+const REGISTRY: &str = "crates/db/src/registry.rs";
+
+/// What stands before a table's name in a statement.
+const SQL_BEFORE_TABLE: &[&str] = &["FROM", "JOIN", "INTO", "UPDATE"];
+
 /// First words of RouterOS menus.
 const MENUS: &[&str] = &["interface", "ip", "ipv6", "ppp", "queue", "radius", "routing", "snmp", "system", "tool", "user"];
 
@@ -93,6 +107,32 @@ fn doors(tree: &Tree) -> Vec<Place> {
         for literal in &file.source.literals {
             for sql in DOOR_SQL {
                 places.extend(whole(&literal.text, sql).into_iter().map(|offset| place(&file, literal.offset + offset, sql)));
+            }
+        }
+    }
+    places
+}
+
+/// Statements of stores on tenants' tables that do not name the tenant. Whose a table is stands in the registry.
+fn tenant_said(tree: &Tree) -> Vec<Place> {
+    let registry = tree.texts.get(REGISTRY).map_or("", String::as_str);
+    let tables: BTreeSet<&str> = registry
+        .split(" tenant(\"")
+        .chain(registry.split("\ttenant(\""))
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let mut places = Vec::new();
+    let stores = tree.rust().filter(|file| is_at(file.path, "controller/src") && file.path.contains("/store"));
+    for file in stores {
+        for literal in file.source.literals.iter().filter(|literal| !file.in_test(literal.offset)) {
+            let words: Vec<&str> =
+                literal.text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).collect();
+            let named = words.windows(2).find(|pair| SQL_BEFORE_TABLE.contains(&pair[0]) && tables.contains(pair[1]));
+            if let Some(pair) = named
+                && !words.contains(&"tenant_id")
+            {
+                places.push(place(&file, literal.offset, pair[1]));
             }
         }
     }
