@@ -1,6 +1,7 @@
 //! Transactions of a tenant and of the platform.
 
 use crate::Locator;
+use crate::lines::{self, Line, difference};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AuditId, Entropy, OperatorId, RouterId, TenantId};
@@ -8,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -25,7 +27,7 @@ pub fn on_constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
 }
 
-/// Who acts, as the audit log shows it: `operator:opr_…`, `token:tok_…` or `system:provisioning`.
+/// Who acts, as the audit log shows it: `operator:opr_…`, `token:tok_…`, `support:opr_…` or `system:provisioning`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActorLabel(String);
 
@@ -40,6 +42,12 @@ impl ActorLabel {
     #[must_use]
     pub fn token(id: model::ApiTokenId) -> Self {
         Self(format!("token:{id}"))
+    }
+
+    /// Names one of the platform's people on a visit in a tenant.
+    #[must_use]
+    pub fn support(id: OperatorId) -> Self {
+        Self(format!("support:{id}"))
     }
 
     /// Names a part of the controller itself.
@@ -64,17 +72,34 @@ pub enum Reach {
     AssignedTo(OperatorId),
 }
 
+/// Which request an action came with, for the audit logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The request's id, as it stands in the answer and in the log.
+    pub request_id: String,
+    /// The address at the other end of the connection. What a header says of it is not believed.
+    pub source: Option<IpAddr>,
+}
+
 /// The right to open transactions of one tenant. Only the [`Locator`] hands it out.
 #[derive(Debug, Clone)]
 pub struct TenantDoor {
     tenant: TenantId,
     actor: ActorLabel,
     reach: Reach,
+    origin: Option<Origin>,
 }
 
 impl TenantDoor {
     pub(crate) const fn new(tenant: TenantId, actor: ActorLabel, reach: Reach) -> Self {
-        Self { tenant, actor, reach }
+        Self { tenant, actor, reach, origin: None }
+    }
+
+    /// Returns the door as a request uses it: its audit lines name the request.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// Returns how much of the tenant is seen through it.
@@ -98,23 +123,45 @@ impl TenantDoor {
 
 /// Who may work across tenants: the platform's operators and the controller's own sweeps.
 #[derive(Debug, Clone)]
-pub struct PlatformActor(ActorLabel);
+pub struct PlatformActor {
+    label: ActorLabel,
+    origin: Option<Origin>,
+}
 
 impl PlatformActor {
     pub(crate) const fn new(label: ActorLabel) -> Self {
-        Self(label)
+        Self { label, origin: None }
+    }
+
+    /// Returns the actor as a request brings it: its audit lines name the request.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// The controller itself, or a person with a shell on its machine.
     #[must_use]
     pub fn system(part: &'static str) -> Self {
-        Self(ActorLabel::system(part))
+        Self::new(ActorLabel::system(part))
+    }
+
+    /// Who acts in a tenant, where what they do touches a person's login, which no tenant owns.
+    #[must_use]
+    pub fn on_behalf_of(door: &TenantDoor) -> Self {
+        Self { label: door.actor.clone(), origin: door.origin.clone() }
+    }
+
+    /// A person who does something to their own login.
+    #[must_use]
+    pub fn person(id: OperatorId) -> Self {
+        Self::new(ActorLabel::operator(id))
     }
 
     /// Returns who acts.
     #[must_use]
     pub const fn label(&self) -> &ActorLabel {
-        &self.0
+        &self.label
     }
 }
 
@@ -145,29 +192,55 @@ impl Db {
     pub async fn tenant(&self, door: &TenantDoor) -> Result<TenantTx, DbError> {
         // The ids are UUIDs that we render ourselves, so the text cannot carry SQL. SET LOCAL ends with the transaction: a session
         // setting would outlive it in the pool.
+        self.begin(door, "BEGIN", "").await
+    }
+
+    /// Opens a transaction that only reads one tenant, all of it as it was at one moment. A statement in it may take ten minutes.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn snapshot(&self, door: &TenantDoor) -> Result<TenantTx, DbError> {
+        self.begin(door, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "; SET LOCAL statement_timeout = '10min'").await
+    }
+
+    async fn begin(&self, door: &TenantDoor, begin: &str, more: &str) -> Result<TenantTx, DbError> {
         let reach = match door.reach {
             Reach::All => "all".to_owned(),
             Reach::AssignedTo(operator) => operator.uuid().to_string(),
         };
-        let begin = format!("BEGIN; SET LOCAL app.tenant_id = '{}'; SET LOCAL app.reach = '{reach}'", door.tenant.uuid());
+        let tenant = door.tenant.uuid();
+        let begin = format!("{begin}; SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.reach = '{reach}'{more}");
         let tx = self.app.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(TenantTx { tx, door: door.clone(), entropy: self.entropy.clone(), woken: self.woken.clone(), wakes: false })
+        let (entropy, woken) = (self.entropy.clone(), self.woken.clone());
+        Ok(TenantTx { tx, door: door.clone(), entropy, woken, wakes: false, lines: Vec::new(), sealing: None })
     }
 
-    /// Opens a transaction across tenants and writes down who and why.
+    /// Opens a transaction across tenants; who and why is written down with its commit.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn platform(&self, actor: &PlatformActor, reason: &str, now: Timestamp) -> Result<PlatformTx, DbError> {
-        let mut tx = self.platform.begin().await?;
-        sqlx::query("INSERT INTO platform_audit (id, at, actor, reason) VALUES ($1, $2, $3, $4)")
-            .bind(AuditId::generate(now, &*self.entropy))
-            .bind(now.to_sqlx())
-            .bind(actor.0.as_str())
-            .bind(reason)
-            .execute(&mut *tx)
-            .await?;
-        Ok(PlatformTx { tx })
+        self.platform_with("BEGIN", actor, reason, now).await
+    }
+
+    /// As [`Db::platform`], with everything as it was at one moment.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn platform_snapshot(&self, actor: &PlatformActor, reason: &str, now: Timestamp) -> Result<PlatformTx, DbError> {
+        self.platform_with("BEGIN ISOLATION LEVEL REPEATABLE READ", actor, reason, now).await
+    }
+
+    async fn platform_with(
+        &self,
+        begin: &'static str,
+        actor: &PlatformActor,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<PlatformTx, DbError> {
+        let tx = self.platform.begin_with(begin).await?;
+        let (actor, reason) = (actor.clone(), reason.to_owned());
+        Ok(PlatformTx { tx, actor, reason, at: now, entropy: self.entropy.clone(), lines: Vec::new() })
     }
 
     /// Returns the door that finds out whose a credential is.
@@ -198,6 +271,9 @@ pub struct TenantTx {
     entropy: Arc<dyn Entropy>,
     woken: Arc<Notify>,
     wakes: bool,
+    lines: Vec<Line>,
+    /// The data key that seals in this transaction, once it was asked for.
+    pub(crate) sealing: Option<uuid::Uuid>,
 }
 
 impl fmt::Debug for TenantTx {
@@ -219,28 +295,24 @@ impl TenantTx {
         &self.door.actor
     }
 
+    /// Returns how much of the tenant is seen.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        self.door.reach
+    }
+
     /// Returns the connection, for a store's statements.
     pub fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
     }
 
-    /// Writes a line of the tenant's audit log.
+    /// Adds a line to the tenant's audit log. It is written with the commit, behind everything else: the log's end is locked from there on,
+    /// so no transaction waits with that lock for another.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// None today; the commit tells of what the database refuses.
     pub async fn audit(&mut self, now: Timestamp, action: &str, target: &str, details: Value) -> Result<(), DbError> {
-        sqlx::query(
-            "INSERT INTO audit_log (tenant_id, id, at, actor, action, target, details) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(self.door.tenant)
-        .bind(AuditId::generate(now, &*self.entropy))
-        .bind(now.to_sqlx())
-        .bind(self.door.actor.as_str())
-        .bind(action)
-        .bind(target)
-        .bind(details)
-        .execute(&mut *self.tx)
-        .await?;
+        self.lines.push(Line::new(AuditId::generate(now, &*self.entropy), now, action, target, details));
         Ok(())
     }
 
@@ -293,7 +365,9 @@ impl TenantTx {
     ///
     /// # Errors
     /// When the database refuses; then nothing of the transaction is kept.
-    pub async fn commit(self) -> Result<(), DbError> {
+    pub async fn commit(mut self) -> Result<(), DbError> {
+        let (tenant, door) = (self.door.tenant, &self.door);
+        lines::write(&mut self.tx, tenant, &door.actor, door.origin.as_ref(), &self.lines).await?;
         self.tx.commit().await?;
         if self.wakes {
             self.woken.notify_one();
@@ -305,6 +379,11 @@ impl TenantTx {
 /// An audited transaction across tenants, with the platform role's declared grants.
 pub struct PlatformTx {
     tx: Transaction<'static, Postgres>,
+    actor: PlatformActor,
+    reason: String,
+    at: Timestamp,
+    entropy: Arc<dyn Entropy>,
+    lines: Vec<(TenantId, Line)>,
 }
 
 impl fmt::Debug for PlatformTx {
@@ -319,42 +398,31 @@ impl PlatformTx {
         &mut self.tx
     }
 
-    /// Makes the work permanent.
+    /// Adds a line to a tenant's own audit log, about what the platform does to it. It is written with the commit.
+    pub fn audit_tenant(&mut self, tenant: TenantId, now: Timestamp, action: &str, target: &str, details: Value) {
+        self.lines.push((tenant, Line::new(AuditId::generate(now, &*self.entropy), now, action, target, details)));
+    }
+
+    /// Writes the audit lines and makes the work permanent.
     ///
     /// # Errors
     /// When the database refuses; then nothing of the transaction is kept.
-    pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.tx.commit().await?)
-    }
-}
-
-/// Keeps the fields that differ, from both sides.
-fn difference(before: Value, after: Value) -> Value {
-    match (before, after) {
-        (Value::Object(mut before), Value::Object(mut after)) => {
-            let same: Vec<String> =
-                before.iter().filter(|(name, value)| after.get(*name) == Some(*value)).map(|(name, _)| name.clone()).collect();
-            for name in same {
-                before.remove(&name);
-                after.remove(&name);
-            }
-            serde_json::json!({ "before": before, "after": after })
+    pub async fn commit(mut self) -> Result<(), DbError> {
+        // Tenants in one order, the platform last: two transactions cannot wait for each other's ends of chains.
+        self.lines.sort_by_key(|(tenant, _)| *tenant);
+        let PlatformActor { label, origin } = &self.actor;
+        for (tenant, line) in &self.lines {
+            lines::write(&mut self.tx, *tenant, label, origin.as_ref(), std::slice::from_ref(line)).await?;
         }
-        (before, after) => serde_json::json!({ "before": before, "after": after }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn only_what_differs_is_kept() {
-        let before = json!({ "name": "Home", "price": 100, "note": null });
-        let after = json!({ "name": "Home", "price": 120, "new": true });
-        let kept = json!({ "before": { "price": 100, "note": null }, "after": { "price": 120, "new": true } });
-        assert_eq!(difference(before, after), kept);
-        assert_eq!(difference(json!(1), json!(2)), json!({ "before": 1, "after": 2 }));
+        sqlx::query("INSERT INTO platform_audit (id, at, actor, reason, request_id, source) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(AuditId::generate(self.at, &*self.entropy))
+            .bind(self.at.to_sqlx())
+            .bind(label.as_str())
+            .bind(&self.reason)
+            .bind(origin.as_ref().map(|origin| origin.request_id.as_str()))
+            .bind(origin.as_ref().and_then(|origin| origin.source))
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(self.tx.commit().await?)
     }
 }

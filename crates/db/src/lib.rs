@@ -6,7 +6,9 @@
 //! Row-level security stands under all of it (`migrations/0001_create_tenancy.sql`).
 
 mod cluster;
+pub mod copies;
 mod doors;
+mod lines;
 mod locator;
 mod migrate;
 pub mod registry;
@@ -14,8 +16,8 @@ pub mod registry;
 mod testing;
 
 pub use cluster::{Binaries, Cluster, ClusterError, ClusterOptions};
-pub use doors::{ActorLabel, Db, DbError, PlatformActor, PlatformTx, Reach, TenantDoor, TenantTx, on_constraint};
-pub use locator::{DueJob, Locator, Login, LoginMembership, OperatorCredential, TokenCredential};
+pub use doors::{ActorLabel, Db, DbError, Origin, PlatformActor, PlatformTx, Reach, TenantDoor, TenantTx, on_constraint};
+pub use locator::{Locator, Login, LoginMembership, OperatorCredential, TokenCredential};
 pub use migrate::{MigrateError, Source, connect, migrate};
 #[cfg(feature = "testing")]
 pub use testing::TestDb;

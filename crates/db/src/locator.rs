@@ -1,13 +1,16 @@
 //! Finds whose a credential is and what is due, without acting: it reads a declared set of columns across tenants, takes entries off the
-//! outbox and leases jobs, and does nothing else. It is not audited, because it runs on every request.
+//! outbox, and does nothing else. It is not audited, because it runs on every request.
+
+mod tenancy;
+
+pub use tenancy::{OnHub, TenantStanding};
 
 use crate::doors::{ActorLabel, DbError, PlatformActor, Reach, TenantDoor};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::{ApiTokenId, EnrolmentId, JobId, LoginSessionId, OperatorId, RouterId, TenantId, WgPublicKey};
+use model::{ApiTokenId, EnrolmentId, LoginSessionId, OperatorId, RouterId, TenantId, WgPublicKey};
 use sqlx::{FromRow, PgPool};
 use std::fmt;
-use uuid::Uuid;
 
 /// The read-only door.
 #[derive(Clone)]
@@ -78,21 +81,6 @@ pub struct OperatorCredential {
     pub tenants: Vec<(TenantId, String)>,
 }
 
-/// A job that this process now holds a lease on.
-#[derive(Debug, Clone)]
-pub struct DueJob {
-    /// The way in.
-    pub door: TenantDoor,
-    /// The job.
-    pub id: JobId,
-    /// What is to be done.
-    pub kind: String,
-    /// To what.
-    pub subject: Uuid,
-    /// How often it was tried, this time included.
-    pub attempts: i32,
-}
-
 #[derive(FromRow)]
 struct LoginRow {
     id: LoginSessionId,
@@ -111,15 +99,6 @@ struct OperatorRow {
     status: String,
     platform: bool,
     locked_until: Option<SqlTimestamp>,
-}
-
-#[derive(FromRow)]
-struct JobRow {
-    tenant_id: TenantId,
-    id: JobId,
-    kind: String,
-    subject: Uuid,
-    attempts: i32,
 }
 
 fn system(tenant: TenantId, part: &'static str) -> TenantDoor {
@@ -241,12 +220,15 @@ impl Locator {
             .await?)
     }
 
-    /// Lists every tenant, for work that is done tenant by tenant.
+    /// Lists every tenant that is not being removed, for work that is done tenant by tenant.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn tenants(&self, part: &'static str) -> Result<Vec<TenantDoor>, DbError> {
-        let ids: Vec<TenantId> = sqlx::query_scalar("SELECT id FROM tenant ORDER BY id").fetch_all(&self.pool).await?;
+        let ids: Vec<TenantId> = 
+            sqlx::query_scalar("SELECT id FROM tenant WHERE status NOT IN ('purging', 'purged') ORDER BY id")
+                .fetch_all(&self.pool)
+                .await?;
         Ok(ids.into_iter().map(|tenant| system(tenant, part)).collect())
     }
 
@@ -340,47 +322,22 @@ impl Locator {
         Ok(rows.into_iter().map(|(tenant, router)| (system(tenant, "provisioning"), router)).collect())
     }
 
-    /// Lists the routers on which something ends after `from` and not after `until`.
+    /// Lists the routers on which something ends after `from` and not after `until`: what a customer paid for, or what a suspended tenant may
+    /// still serve.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn routers_with_expiry(&self, from: Timestamp, until: Timestamp) -> Result<Vec<(TenantDoor, RouterId)>, DbError> {
         let rows: Vec<(TenantId, RouterId)> = sqlx::query_as(
-            "SELECT DISTINCT tenant_id, router_id FROM entitlement WHERE voided_at IS NULL AND ends_at > $1 AND ends_at <= $2",
+            "SELECT tenant_id, router_id FROM entitlement WHERE voided_at IS NULL AND ends_at > $1 AND ends_at <= $2
+             UNION
+             SELECT s.tenant_id, s.router_id FROM router_state s JOIN tenant t ON t.id = s.tenant_id
+              WHERE t.service_ends_at > $1 AND t.service_ends_at <= $2",
         )
         .bind(from.to_sqlx())
         .bind(until.to_sqlx())
         .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().map(|(tenant, router)| (system(tenant, "provisioning"), router)).collect())
-    }
-
-    /// Leases up to `limit` jobs that are due and that nobody else holds.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn claim_jobs(&self, limit: i64, lease: SignedDuration, now: Timestamp) -> Result<Vec<DueJob>, DbError> {
-        let rows: Vec<JobRow> = sqlx::query_as(
-            "UPDATE job SET leased_until = $3, attempts = attempts + 1 WHERE (tenant_id, id) IN
-                (SELECT tenant_id, id FROM job
-                  WHERE done_at IS NULL AND run_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
-                  ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-             RETURNING tenant_id, id, kind, subject, attempts",
-        )
-        .bind(limit)
-        .bind(now.to_sqlx())
-        .bind((now + lease).to_sqlx())
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| DueJob {
-                door: system(row.tenant_id, "jobs"),
-                id: row.id,
-                kind: row.kind,
-                subject: row.subject,
-                attempts: row.attempts,
-            })
-            .collect())
     }
 }

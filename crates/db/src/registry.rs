@@ -12,6 +12,17 @@ pub enum Class {
     Reference,
 }
 
+/// A kind of copy of a tenant's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copied {
+    /// A backup.
+    Backup,
+    /// A backup laid beside the tenant, to be compared: it must not act.
+    Shadow,
+    /// Plain files for the ISP itself.
+    Export,
+}
+
 /// One table. Made by [`tenant`] or [`platform`] and described further by the chained functions.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
@@ -33,6 +44,8 @@ pub struct Table {
     pub hashes: &'static [&'static str],
     /// The column by whose month the table is cut into partitions.
     pub partitioned_by: Option<&'static str>,
+    /// Copies that the table's rows do not go into, each with the reason.
+    pub left_out: &'static [(Copied, &'static str)],
 }
 
 const fn table(name: &'static str, class: Class) -> Table {
@@ -46,6 +59,7 @@ const fn table(name: &'static str, class: Class) -> Table {
         master_sealed: &[],
         hashes: &[],
         partitioned_by: None,
+        left_out: &[],
     }
 }
 
@@ -106,6 +120,20 @@ impl Table {
         self.partitioned_by = Some(by);
         self
     }
+
+    /// Declares the copies that the rows do not go into, each with the reason.
+    #[must_use]
+    pub const fn left_out(mut self, copies: &'static [(Copied, &'static str)]) -> Self {
+        self.left_out = copies;
+        self
+    }
+
+    /// Says why the rows do not go into a copy, if they do not. What no backup has, no shadow has.
+    #[must_use]
+    pub fn left_out_of(&self, copy: Copied) -> Option<&'static str> {
+        let found = |copy| self.left_out.iter().find(|(from, _)| *from == copy).map(|(_, reason)| *reason);
+        found(copy).or_else(|| if copy == Copied::Shadow { found(Copied::Backup) } else { None })
+    }
 }
 
 /// Returns a table of schema `public` by its name.
@@ -120,12 +148,28 @@ pub const TABLES: &[Table] = &[
     tenant("api_token")
         .about("a token with which a program uses the API in a role")
         .global(&[("api_token_hash_unique", "a token is looked up before its tenant is known; 256 random bits tell nothing")])
-        .hashes(&["token_hash"]),
-    tenant("assignment").about("a router or a site that a limited operator sees"),
-    tenant("audit_log").about("what somebody did in a tenant: append-only"),
+        .hashes(&["token_hash"])
+        .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
+    tenant("assignment")
+        .about("a router or a site that a limited operator sees")
+        .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
+    tenant("audit_anchor").about("where a tenant's audit chain stood behind lines whose month was dropped")
+        .left_out(&[(Copied::Shadow, "the chain's hashes name their tenant")]),
+    tenant("audit_head").about("where a tenant's audit chain ends")
+        .left_out(&[(Copied::Shadow, "the chain's hashes name their tenant")]),
+    tenant("audit_log").about("what somebody did in a tenant: append-only, numbered and chained").partitioned("at")
+        .left_out(&[(Copied::Shadow, "the chain's hashes name their tenant")]),
+    tenant("backup")
+        .about("a backup of the tenant, taken through the API")
+        .left_out(&[(Copied::Backup, "it tells of files, which are not in it")]),
     tenant("change_set").about("a plan as it was applied to a router, with the time of each step"),
     tenant("customer").about("a customer of an ISP: login, place on a router, intent").sealed(&["password"]),
-    tenant("data_key").about("a key that seals a tenant's secrets").master_sealed(&["sealed_key"]),
+    tenant("data_key").about("a key that seals a tenant's secrets").master_sealed(&["sealed_key"]).left_out(&[
+        (Copied::Backup, "keys travel apart from rows, opened, within the sealed file"),
+        (Copied::Export, "a key leaves for nobody"),
+    ]),
+    tenant("device").about("a thing behind or beside a router").sealed(&["credentials"]),
+    tenant("diagnosis").about("what was checked of a router or a customer, and what was found").sealed(&["seal"]),
     tenant("enrolment")
         .about("one router's permission to join")
         .global(&[(
@@ -133,45 +177,110 @@ pub const TABLES: &[Table] = &[
             "a line's token is looked up before its tenant is known; 256 random bits tell nothing",
         )])
         .sealed(&["hub_private_key", "preshared_key", "lasting_preshared_key", "api_password"])
-        .hashes(&["line_token_hash"]),
+        .hashes(&["line_token_hash"])
+        .left_out(&[
+            (Copied::Shadow, "no router joins a shadow"),
+            (Copied::Export, "permissions to join are of no use elsewhere"),
+        ]),
     tenant("entitlement").about("what a customer has paid for, and until when"),
+    platform("health_condition").about("what is wrong with the installation now"),
     platform("hub_key").about("the hub's own WireGuard key").master_sealed(&["sealed_key"]),
-    tenant("idempotency_key").about("a request that may be sent again without being done twice"),
-    tenant("job").about("work to be done later"),
+    tenant("idempotency_key").about("a request that may be sent again without being done twice").left_out(&[
+        (Copied::Shadow, "nobody sends a shadow anything"),
+        (Copied::Export, "answers of the API, which may have held a secret once"),
+    ]),
     tenant("ledger_entry").about("one line of a journal: account and amount"),
     tenant("ledger_journal").about("a balanced set of entries, written once"),
-    platform("login_session").about("a login, or a one-time link").hashes(&["token_hash"]),
-    tenant("membership").about("that a person serves a tenant, in which role, and how much of it they see"),
+    tenant("impersonation")
+        .about("a visit of the platform's support in a tenant")
+        .global(&[(
+            "impersonation_token_unique",
+            "a visit's token is looked up before its tenant is known; 256 random bits tell nothing",
+        )])
+        .hashes(&["token_hash"]),
+    tenant("invitation")
+        .about("an invitation to serve a tenant, good once")
+        .global(&[(
+            "invitation_token_unique",
+            "an invitation is looked up before its tenant is known; 256 random bits tell nothing",
+        )])
+        .hashes(&["token_hash"]),
+    platform("login_session")
+        .about("a login, or a one-time link")
+        .app_reads("a tenant sees and ends the logins to it, and sees no token's hash")
+        .hashes(&["token_hash"]),
+    tenant("membership")
+        .about("that a person serves a tenant, in which role, and how much of it they see")
+        .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
     platform("operator")
         .about("a person who logs in")
         .app_reads("a tenant sees name and status of the people who serve it, not their password hashes")
         .hashes(&["password_hash"]),
-    tenant("outbox").about("a router whose worker has to look again"),
+    platform("operator_totp").about("a person's second factor").master_sealed(&["sealed_secret"]),
+    tenant("outage").about("a time in which a router was silent or a paying customer was away"),
+    tenant("outbox").about("a router whose worker has to look again").left_out(&[
+        (Copied::Backup, "wake-ups of a moment; a restore wakes every router"),
+        (Copied::Export, "wake-ups of a moment"),
+    ]),
     tenant("package").about("what an ISP sells"),
+    tenant("package_scope").about("a router or a place where a package is sold that is not sold everywhere"),
+    tenant("package_version").about("what a package was, from when on: written once"),
     tenant("payment").about("money that was received"),
-    platform("platform_audit").about("what was done across tenants, and why"),
+    platform("platform_audit").about("what was done across tenants, and why: append-only, numbered and chained"),
+    platform("platform_audit_head").about("where the platform's audit chain ends"),
+    platform("recovery_code").about("a code for who has lost the second factor").hashes(&["code_hash"]),
+    tenant("restore")
+        .about("that rows were put in from a backup")
+        .left_out(&[(Copied::Backup, "it tells of this place, not of what is restored")]),
+    platform("restore_row").about("a row on its way in, within one transaction"),
+    tenant("retention").about("how long a tenant keeps sessions and usage"),
     tenant("router").about("a router of an ISP").sealed(&["api_password", "api_password_next"]),
     tenant("router_object").about("the tag of one thing of ours on a router"),
-    tenant("router_state").about("what a router should hold and what it was seen to hold, as generations"),
+    tenant("router_state")
+        .about("what a router should hold and what it was seen to hold, as generations")
+        .left_out(&[(Copied::Shadow, "a shadow has no router to look after")]),
+    tenant("session_history").about("a stay on the internet that has ended").partitioned("closed_at"),
+    tenant("session_live").about("a stay on the internet that goes on"),
+    tenant("session_source").about("what was last heard of a router's sessions as a whole"),
+    platform("schedule").about("when a piece of recurring work is due, who does it now, and how it went"),
     tenant("site").about("a place, or a part of one"),
     platform("tenant").about("an ISP").app_reads("a tenant sees its own row"),
     tenant("tunnel_address")
         .about("a tunnel address that is in use or resting")
-        .global(&[("tunnel_address_unique", "one address, one router, in all tenants (promise 3)")]),
+        .global(&[("tunnel_address_unique", "one address, one router, in all tenants (promise 3)")])
+        .left_out(&[(Copied::Shadow, "an address or a peer is one tenant's")]),
     tenant("tunnel_block")
         .about("a tenant's range of tunnel addresses")
-        .global(&[("tunnel_block_disjoint", "tenants' blocks are disjoint (promise 3); made only by allocate_tunnel_block")]),
+        .global(&[("tunnel_block_disjoint", "tenants' blocks are disjoint (promise 3); made only by allocate_tunnel_block")])
+        .left_out(&[(Copied::Shadow, "an address or a peer is one tenant's")]),
     tenant("tunnel_peer")
         .about("a router's WireGuard peer on the hub")
         .global(&[
             ("tunnel_peer_key_unique", "a tunnel key says who a router is, so it can be only one (promise 3)"),
             ("tunnel_peer_address_unique", "one address, one peer, in all tenants (promise 3)"),
         ])
-        .sealed(&["preshared_key"]),
+        .sealed(&["preshared_key"])
+        .left_out(&[(Copied::Shadow, "an address or a peer is one tenant's")]),
+    tenant("usage").about("what a customer used on a router in an hour").partitioned("hour"),
     tenant("voucher").about("a printed code that is worth a package").sealed(&["sealed_code"]).hashes(&["code_hmac"]),
     tenant("voucher_batch").about("vouchers made together"),
+    tenant("watch").about("until when a tenant has been watched without a gap"),
+    tenant("watch_gap").about("a time in which nobody watched a tenant, so nothing is known"),
 ];
 
 /// Functions that run with their owner's rights, with the reason.
-pub const SECURITY_DEFINERS: &[(&str, &str)] =
-    &[("allocate_tunnel_block", "it must see all tenants' blocks to find a free one; it writes and returns only the caller's")];
+pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
+    ("allocate_tunnel_block", "it must see all tenants' blocks to find a free one; it writes and returns only the caller's"),
+    ("clear_rows", "a restore replaces rows that nobody may delete; it wants the transaction that wrote the restore down"),
+    ("chain_audit", "a trigger: nobody who serves may write where a tenant's chain ends"),
+    ("chain_platform_audit", "a trigger: nobody who serves may write where the platform's chain ends"),
+    ("drop_partitions", "only the owner may drop a month; it refuses the last two and keeps the audit chain's anchors"),
+    ("load_platform_rows", "an instance is restored whole; it refuses where any tenant lives"),
+    ("load_rows", "a restore puts rows in as they were; it forces the tenant and wants the transaction that wrote the restore down"),
+    ("settle_rows", "it checks what was put off to the end of the transaction, which its caller may not see; it changes nothing"),
+    ("ensure_partitions", "only the owner may make a month; it takes two times and nothing else"),
+    (
+        "reachable_sites",
+        "it sees a tenant's whole tree of sites to say what lies below an operator's; it returns ids of the caller's alone",
+    ),
+];

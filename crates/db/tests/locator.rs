@@ -20,7 +20,6 @@ async fn filled() -> TestDb {
          INSERT INTO router (tenant_id, id, name, created_at) VALUES ('{TENANT}', '{TENANT}', 'tower', now());
          INSERT INTO router_state (tenant_id, router_id, desired) VALUES ('{TENANT}', '{TENANT}', 1);
          INSERT INTO outbox (tenant_id, id, router_id, created_at) SELECT '{TENANT}', gen_random_uuid(), '{TENANT}', now() FROM generate_series(1, 3);
-         INSERT INTO job (tenant_id, id, kind, subject, run_at) VALUES ('{TENANT}', gen_random_uuid(), 'remove_router', '{TENANT}', '2026-01-15T08:59:00Z');
          INSERT INTO operator (id, login, display_name, platform, created_at) VALUES ('{TENANT}', 'jane', 'Jane', true, now());
          INSERT INTO membership (tenant_id, operator_id, role, created_at) VALUES ('{TENANT}', '{TENANT}', 'admin', now());
          INSERT INTO tunnel_block (tenant_id, id, network, created_at) VALUES ('{TENANT}', '{TENANT}', '10.10.1.0/26', now());
@@ -40,12 +39,6 @@ async fn due_work_is_handed_out_once() {
     assert_eq!(locator.take_outbox(2).await.unwrap().len(), 2, "so many at a time");
     assert_eq!(locator.take_outbox(2).await.unwrap().len(), 1);
     assert!(locator.take_outbox(2).await.unwrap().is_empty());
-
-    let lease = SignedDuration::from_mins(1);
-    let first = locator.claim_jobs(10, lease, now()).await.unwrap();
-    assert_eq!((first.len(), first[0].kind.as_str(), first[0].attempts), (1, "remove_router", 1));
-    assert!(locator.claim_jobs(10, lease, now()).await.unwrap().is_empty(), "leased");
-    assert_eq!(locator.claim_jobs(10, lease, now() + lease).await.unwrap()[0].attempts, 2, "the lease has run out");
 }
 
 #[tokio::test]
