@@ -24,7 +24,7 @@ pub struct Granted {
 /// The payment's row is there already.
 ///
 /// # Errors
-/// When the package is for another kind of connection, or its validity leads out of the calendar.
+/// When the package is for another kind of connection or not sold on the customer's router, or its validity leads out of the calendar.
 pub async fn grant(
     app: &App,
     tx: &mut TenantTx,
@@ -36,6 +36,7 @@ pub async fn grant(
     if package.kind != customer.kind {
         return Err(CustomerError::Kind { customer: customer.kind, package: package.kind });
     }
+    super::expect_in_scope(tx, package.id, customer.router).await?;
     if package.id != customer.package {
         store::set_package(tx, customer.id, package.id).await?;
     }
@@ -46,6 +47,7 @@ pub async fn grant(
         id: EntitlementId::generate(now, &*app.entropy),
         customer: customer.id,
         package: package.id,
+        version: package.version_id,
         router: customer.router,
         payment,
         span: Span { starts_at, ends_at, unbroken_since },

@@ -7,8 +7,9 @@ use crate::operators::{Permission, TenantScope};
 use crate::packages::{self, PackageView};
 use crate::tenants;
 use csv::{ByteRecord, ErrorKind, ReaderBuilder, Trim};
+use db::TenantTx;
 use jiff::Timestamp;
-use model::{Currency, CustomerId, Entropy, RouterId, Supernet};
+use model::{Currency, CustomerId, Entropy, PackageId, RouterId, Supernet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -112,7 +113,8 @@ pub async fn import(app: &App, scope: &TenantScope, file: &[u8], dry_run: bool) 
         logins: store::live_logins(&mut tx, &logins).await?,
         addresses: store::live_addresses(&mut tx).await?,
     };
-    let (mut items, drafts) = judge(rows, known, &*app.entropy, now);
+    let unsold = unsold(&mut tx, &rows, &known).await?;
+    let (mut items, drafts) = judge(rows, known, &unsold, &*app.entropy, now);
     let mut per_router: BTreeMap<RouterId, i64> = BTreeMap::new();
     for draft in &drafts {
         *per_router.entry(draft.router).or_default() += 1;
@@ -178,8 +180,31 @@ fn read(file: &[u8]) -> Result<Vec<Read>, String> {
     }
 }
 
+/// Finds which packages of a file are not sold on the routers that it names them with.
+async fn unsold(tx: &mut TenantTx, rows: &[Read], known: &Known) -> Result<HashSet<(PackageId, RouterId)>, CustomerError> {
+    let named = rows.iter().filter_map(|(_, row)| {
+        let row = row.as_ref().ok()?;
+        Some((known.packages.get(&row.package)?, *known.routers.get(&row.router)?))
+    });
+    let pairs: HashSet<_> =
+        named.filter(|(package, _)| !package.everywhere).map(|(package, router)| (package.id, router)).collect();
+    let mut unsold = HashSet::new();
+    for (package, router) in pairs {
+        if !packages::in_scope(tx, package, router).await? {
+            unsold.insert((package, router));
+        }
+    }
+    Ok(unsold)
+}
+
 /// Says of every row what is to be done, and returns the new customers.
-fn judge(rows: Vec<Read>, mut known: Known, entropy: &dyn Entropy, now: Timestamp) -> (Vec<ImportedRow>, Vec<Draft>) {
+fn judge(
+    rows: Vec<Read>,
+    mut known: Known,
+    unsold: &HashSet<(PackageId, RouterId)>,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> (Vec<ImportedRow>, Vec<Draft>) {
     let (mut items, mut drafts) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     let mut seen: HashMap<String, u64> = HashMap::new();
     for (line, row) in rows {
@@ -190,7 +215,7 @@ fn judge(rows: Vec<Read>, mut known: Known, entropy: &dyn Entropy, now: Timestam
                 let result = match seen.insert(login.clone(), line) {
                     Some(first) => Err(format!("login: it stands in line {first} already")),
                     None if known.logins.contains(&login) => Ok(None),
-                    None => draft(row, &mut known, CustomerId::generate(now, entropy)).map(Some),
+                    None => draft(row, &mut known, unsold, CustomerId::generate(now, entropy)).map(Some),
                 };
                 (login, result)
             }
@@ -209,12 +234,15 @@ fn judge(rows: Vec<Read>, mut known: Known, entropy: &dyn Entropy, now: Timestam
 }
 
 /// Makes a customer out of a row; the address is taken from then on.
-fn draft(row: Row, known: &mut Known, id: CustomerId) -> Result<Draft, String> {
+fn draft(row: Row, known: &mut Known, unsold: &HashSet<(PackageId, RouterId)>, id: CustomerId) -> Result<Draft, String> {
     let filled = |text: String| Some(text).filter(|text| !text.is_empty());
     let router = *known.routers.get(&row.router).ok_or("router: there is no router with this name")?;
     let package = known.packages.get(&row.package).ok_or("package: there is no package with this name on sale")?;
     if filled(row.kind).is_some_and(|kind| kind != package.kind.as_str()) {
         return Err(format!("kind: the package is for {}", package.kind.as_str()));
+    }
+    if unsold.contains(&(package.id, router)) {
+        return Err("package: it is not sold on this router".to_owned());
     }
     let address = filled(row.address).map(|text| text.parse::<Ipv4Addr>()).transpose();
     let new = NewCustomer {

@@ -253,6 +253,7 @@ pub async fn add(
     let currency = tenants::current(tx).await?.currency;
     let draft = rules::draft(id, new, package.kind, currency, app.config.supernet)?;
     expect_room(tx, draft.router, 1).await?;
+    expect_in_scope(tx, package.id, draft.router).await?;
     let passwords = insert(app, tx, std::slice::from_ref(&draft), now).await?;
     tx.audit(now, "customer.create", &id.to_string(), serde_json::json!({ "login": draft.login, "router": draft.router }))
         .await?;
@@ -283,6 +284,10 @@ async fn expect_room(tx: &mut TenantTx, router: RouterId, more: i64) -> Result<(
     Ok(())
 }
 
+async fn expect_in_scope(tx: &mut TenantTx, package: PackageId, router: RouterId) -> Result<(), CustomerError> {
+    if packages::in_scope(tx, package, router).await? { Ok(()) } else { Err(PackageError::OutOfScope.into()) }
+}
+
 /// Changes a customer; the routers concerned look again.
 ///
 /// # Errors
@@ -304,6 +309,9 @@ pub async fn update(app: &App, scope: &TenantScope, id: CustomerId, change: Cust
     let after = rules::changed(&before, change, currency, app.config.supernet)?;
     if after.router != before.router {
         expect_room(&mut tx, after.router, 1).await?;
+    }
+    if (after.router, after.package) != (before.router, before.package) {
+        expect_in_scope(&mut tx, after.package, after.router).await?;
     }
     store::update(&mut tx, &after).await?;
     if after.router != before.router {
@@ -418,21 +426,17 @@ pub async fn on_router(
     now: Timestamp,
 ) -> Result<Vec<CustomerOnRouter>, CustomerError> {
     let rows = store::on_router(tx, router, now).await?;
-    let mut ids: Vec<PackageId> = rows.iter().map(|row| row.customer.package).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let packages = packages::by_ids(tx, &ids).await?;
-    let packages: HashMap<PackageId, Arc<PackageView>> =
-        packages.into_iter().map(|package| (package.id, Arc::new(package))).collect();
+    let wanted: Vec<_> = rows.iter().map(|row| (row.customer.package, row.sold_version)).collect();
+    let terms = packages::in_force(tx, &wanted).await?;
     let mut customers = Vec::with_capacity(rows.len());
-    for row in rows {
+    for (row, package) in rows.into_iter().zip(terms) {
         let password = app.vault.open_text(tx, password_place(row.customer.id), &row.password).await?;
         customers.push(CustomerOnRouter {
             id: row.customer.id,
             login: row.customer.login,
             password,
             kind: row.customer.kind,
-            package: packages[&row.customer.package].clone(),
+            package,
             address: row.customer.address,
             mac: row.customer.mac,
             status: row.customer.status,

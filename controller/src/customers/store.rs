@@ -8,7 +8,7 @@ use db::{DbError, TenantTx, on_constraint};
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::{Bytes, CustomerId, EntitlementId, PackageId, PaymentId, RouterId};
+use model::{Bytes, CustomerId, EntitlementId, PackageId, PackageVersionId, PaymentId, RouterId};
 use serde::Serialize;
 use sqlx::FromRow;
 use std::collections::{HashMap, HashSet};
@@ -109,6 +109,7 @@ struct PaidRow {
     customer: Row,
     password: Vec<u8>,
     counted_since: Option<SqlTimestamp>,
+    sold_version: Option<PackageVersionId>,
     first_start: Option<SqlTimestamp>,
     until: Option<SqlTimestamp>,
     online_seconds: Option<i64>,
@@ -120,6 +121,8 @@ pub(super) struct OnRouterRow {
     pub(super) customer: Customer,
     pub(super) password: Vec<u8>,
     pub(super) counted_since: Option<Timestamp>,
+    /// The version of the customer's package that was bought for now.
+    pub(super) sold_version: Option<PackageVersionId>,
     pub(super) paid: Option<Paid>,
 }
 
@@ -135,6 +138,7 @@ impl From<PaidRow> for OnRouterRow {
             customer: row.customer.into(),
             password: row.password,
             counted_since: row.counted_since.map(SqlTimestamp::to_jiff),
+            sold_version: row.sold_version,
             paid,
         }
     }
@@ -147,15 +151,18 @@ impl From<PaidRow> for CustomerView {
     }
 }
 
-/// Customers of the tenant `$1`, each with the beginning of the last chain of entitlements that began by the time `$2`, the chain that
+/// Customers of the tenant `$1`, each with the beginning of the last chain of entitlements that began by the time `$2`, the version of
+/// the package that was bought for this time, the chain that
 /// covers this time, and what the packages of that chain allow together.
 macro_rules! with_paid {
     ($rest:literal) => {
         concat!(
-            "SELECT c.*, counted.since AS counted_since, paid.first_start, paid.until, allowed.online_seconds, allowed.data_bytes
+            "SELECT c.*, counted.since AS counted_since, counted.sold_version, paid.first_start, paid.until, allowed.online_seconds, allowed.data_bytes
                FROM customer c
                LEFT JOIN LATERAL (
-                    SELECT e.unbroken_since AS since FROM entitlement e
+                    SELECT e.unbroken_since AS since,
+                           CASE WHEN e.ends_at > $2 AND e.package_id = c.package_id THEN e.package_version_id END AS sold_version
+                      FROM entitlement e
                      WHERE e.tenant_id = $1 AND e.customer_id = c.id AND e.voided_at IS NULL AND e.starts_at <= $2
                      ORDER BY e.ends_at DESC LIMIT 1) counted ON true
                LEFT JOIN LATERAL (
@@ -413,6 +420,7 @@ pub(super) struct NewEntitlement {
     pub(super) id: EntitlementId,
     pub(super) customer: CustomerId,
     pub(super) package: PackageId,
+    pub(super) version: PackageVersionId,
     pub(super) router: RouterId,
     pub(super) payment: PaymentId,
     pub(super) span: Span,
@@ -421,8 +429,9 @@ pub(super) struct NewEntitlement {
 
 pub(super) async fn insert_entitlement(tx: &mut TenantTx, new: &NewEntitlement) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO entitlement (tenant_id, id, customer_id, package_id, router_id, payment_id, starts_at, ends_at, unbroken_since, generation)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO entitlement (tenant_id, id, customer_id, package_id, router_id, payment_id, starts_at, ends_at, unbroken_since, generation,
+                package_version_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(tx.tenant())
     .bind(new.id)
@@ -434,6 +443,7 @@ pub(super) async fn insert_entitlement(tx: &mut TenantTx, new: &NewEntitlement) 
     .bind(new.span.ends_at.to_sqlx())
     .bind(new.span.unbroken_since.to_sqlx())
     .bind(new.generation)
+    .bind(new.version)
     .execute(tx.conn())
     .await?;
     Ok(())

@@ -2,10 +2,14 @@
 
 mod routes;
 mod rules;
+mod scope;
 mod store;
+mod versions;
 
 pub use routes::routes;
+pub use scope::{ScopeView, in_scope, scope, set_scope};
 pub use store::{PackageView, by_ids};
+pub use versions::{VersionView, in_force, versions};
 
 use crate::app::App;
 use crate::operators::{OperatorError, Permission, TenantScope};
@@ -32,6 +36,20 @@ pub enum PackageError {
     /// There is no such package.
     #[error("there is no such package")]
     NotFound,
+    /// The package is not sold on the router.
+    #[error(
+        "the package is not sold on this router: choose another one, or add the router or its site to where the package is sold"
+    )]
+    OutOfScope,
+    /// A place where a package is to be sold is not there.
+    #[error("there is no such {0}")]
+    NoPlace(&'static str),
+    /// A list is too long.
+    #[error("{field}: at most {limit}")]
+    TooMany { field: &'static str, limit: usize },
+    /// Whoever sees some routers alone cannot say where a package is sold.
+    #[error("you see some of the routers only: who sees all of them says where a package is sold")]
+    LimitedReach,
     /// The package is not sold any more.
     #[error("the package is retired: who has it keeps it, and nobody else gets it")]
     Retired,
@@ -157,16 +175,42 @@ pub struct NewPackage {
     pub shared_users: Option<u16>,
     /// What happens at the end; `disable` for a hotspot package and `redirect` for others when left out.
     pub on_expiry: Option<OnExpiry>,
+    /// Whether customers see it where they buy for themselves; they do when left out.
+    pub portal: Option<bool>,
 }
 
-/// What of a package may change while it is sold.
+/// When a new speed reaches those who have the package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Applies {
+    /// At once.
+    #[default]
+    Now,
+    /// With what each of them buys next; what was bought before keeps its speed to its end.
+    NextRenewal,
+}
+
+impl Applies {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::NextRenewal => "next_renewal",
+        }
+    }
+}
+
+/// What of a package may change while it is sold. Another price or speed is a new version; what was sold keeps the version it was sold as.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageChange {
     /// The price from now on.
     pub price: Option<Money>,
-    /// The speed, for everybody who has the package, at once; a burst that is left out goes.
+    /// The speed; a burst that is left out goes.
     pub speed: Option<Speed>,
+    /// When the speed reaches those who have the package; at once when left out.
+    pub applies: Option<Applies>,
+    /// Whether customers see it where they buy for themselves.
+    pub portal: Option<bool>,
 }
 
 /// Makes a package.
@@ -181,21 +225,23 @@ pub async fn create(app: &App, scope: &TenantScope, new: NewPackage) -> Result<P
     }
     expect_currency(&mut tx, new.price).await?;
     let id = PackageId::generate(now, &*app.entropy);
-    store::insert(&mut tx, id, &new, now).await?;
+    let version = versions::first(app, &mut tx, id, &new, now).await?;
+    store::insert(&mut tx, id, &new, version, now).await?;
     let details = serde_json::json!({ "name": new.name, "kind": new.kind, "price": new.price, "speed": new.speed });
     tx.audit(now, "package.create", &id.to_string(), details).await?;
     tx.commit().await?;
     Ok(id)
 }
 
-/// Changes the price from now on, or the speed of everybody who has the package; their routers look again.
+/// Changes the price from now on, or the speed of those who have the package: at once, and then their routers look again, or with their
+/// next purchase. Another price or speed makes a new version.
 ///
 /// # Errors
 /// When the role may not, a field is wrong, or there is no such package on sale.
 pub async fn update(app: &App, scope: &TenantScope, id: PackageId, change: PackageChange) -> Result<PackageView, PackageError> {
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::PackagesWrite).await?;
-    // Locked, so that of two changes at once neither undoes the other.
+    // Locked, so that of two changes at once neither undoes the other, and versions are counted without a gap.
     store::lock(&mut tx, id).await?;
     let before = get(&mut tx, id).await?;
     if before.retired_at.is_some() {
@@ -211,18 +257,27 @@ pub async fn update(app: &App, scope: &TenantScope, id: PackageId, change: Packa
         expect_currency(&mut tx, price).await?;
     }
     let (price, speed) = (change.price.unwrap_or(before.price), change.speed.unwrap_or(before.speed));
-    store::update(&mut tx, id, price, &speed).await?;
+    let applies = change.applies.unwrap_or_default();
+    let mut after = PackageView { price, speed, portal: change.portal.unwrap_or(before.portal), ..before.clone() };
+    if (price, speed) != (before.price, before.speed) {
+        (after.version_id, after.version) = versions::next(app, &mut tx, &after, applies, now).await?;
+    }
+    store::update(&mut tx, &after).await?;
+    // With the next purchase, too: who has not paid has nothing to keep, and is to be found with the new terms.
     if speed != before.speed {
         for router in store::routers_with(&mut tx, id).await? {
             tx.touch_router(router, now).await?;
         }
     }
-    let details = serde_json::json!({
-        "before": { "price": before.price, "speed": before.speed }, "after": { "price": price, "speed": speed }
-    });
+    let details = |package: &PackageView| {
+        serde_json::json!({
+            "price": package.price, "speed": package.speed, "portal": package.portal, "version": package.version
+        })
+    };
+    let details = serde_json::json!({ "before": details(&before), "after": details(&after), "applies": applies });
     tx.audit(now, "package.update", &id.to_string(), details).await?;
     tx.commit().await?;
-    Ok(PackageView { price, speed, ..before })
+    Ok(after)
 }
 
 /// Takes a package off sale. Who has it keeps it and may renew it.

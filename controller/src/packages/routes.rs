@@ -1,6 +1,6 @@
 //! Packages over HTTP.
 
-use super::{NewPackage, PackageChange, PackageError, PackageView, store};
+use super::{NewPackage, PackageChange, PackageError, PackageView, ScopeView, VersionView, store};
 use crate::app::App;
 use crate::http::{Body, Id, List, Page, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
@@ -20,6 +20,10 @@ impl From<PackageError> for Problem {
             PackageError::Currency(_) => Self::field("price", error.to_string()),
             PackageError::NameTaken => Self::new(ProblemKind::Exists, error.to_string()),
             PackageError::NotFound => Self::not_found("package"),
+            PackageError::NoPlace(what) => Self::not_found(what),
+            PackageError::OutOfScope => Self::field("package", error.to_string()),
+            PackageError::TooMany { .. } => Self::new(ProblemKind::Limit, error.to_string()),
+            PackageError::LimitedReach => Self::new(ProblemKind::Forbidden, error.to_string()),
             PackageError::Retired | PackageError::Calendar => Self::new(ProblemKind::Conflict, error.to_string()),
             PackageError::Operator(error) => error.into(),
             PackageError::Db(error) => error.into(),
@@ -29,7 +33,12 @@ impl From<PackageError> for Problem {
 
 /// Returns the routes of packages.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update)).routes(routes!(retire))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get, update))
+        .routes(routes!(retire))
+        .routes(routes!(versions))
+        .routes(routes!(scope, set_scope))
 }
 
 /// Lists the packages, those off sale too.
@@ -63,7 +72,7 @@ async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<Package
     Ok(Json(super::get(&mut tx, id).await?))
 }
 
-/// Changes a package's price or speed; its customers get the speed at once.
+/// Changes a package's price or speed: a new version. Its customers get the speed at once, or with their next purchase.
 #[utoipa::path(patch, path = "/packages/{id}", tag = "packages", extensions(("x-permission" = json!("packages.write"))), params(("id" = PackageId, Path)), request_body = PackageChange,
     responses((status = 200, body = PackageView)))]
 async fn update(
@@ -79,5 +88,40 @@ async fn update(
 #[utoipa::path(post, path = "/packages/{id}/retire", tag = "packages", extensions(("x-permission" = json!("packages.write"))), params(("id" = PackageId, Path)), responses((status = 204)))]
 async fn retire(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<PackageId>) -> Result<StatusCode, Problem> {
     super::retire(&app, &scope, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists what a package was at each time, newest first.
+#[utoipa::path(get, path = "/packages/{id}/versions", tag = "packages", extensions(("x-permission" = json!("packages.read"))), params(("id" = PackageId, Path), Page),
+    responses((status = 200, body = List<VersionView>)))]
+async fn versions(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<PackageId>,
+    page: Page,
+) -> Result<Json<List<VersionView>>, Problem> {
+    let mut tx = scope.read(&app, Permission::PackagesRead).await?;
+    super::get(&mut tx, id).await?;
+    Ok(Json(page.list(super::versions(&mut tx, id, &page).await?)))
+}
+
+/// Shows where a package is sold; nothing at all means: on every router.
+#[utoipa::path(get, path = "/packages/{id}/scope", tag = "packages", extensions(("x-permission" = json!("packages.read"))), params(("id" = PackageId, Path)),
+    responses((status = 200, body = ScopeView)))]
+async fn scope(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<PackageId>) -> Result<Json<ScopeView>, Problem> {
+    let mut tx = scope.read(&app, Permission::PackagesRead).await?;
+    Ok(Json(super::scope(&mut tx, id).await?))
+}
+
+/// Says where a package is sold from now on; who has it elsewhere keeps it to the end of what is paid.
+#[utoipa::path(put, path = "/packages/{id}/scope", tag = "packages", extensions(("x-permission" = json!("packages.write"))), params(("id" = PackageId, Path)),
+    request_body = ScopeView, responses((status = 204)))]
+async fn set_scope(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<PackageId>,
+    Body(request): Body<ScopeView>,
+) -> Result<StatusCode, Problem> {
+    super::set_scope(&app, &scope, id, request).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,6 @@
 //! What a package may be, and when a purchase of it ends. Pure.
 
-use super::{Burst, NewPackage, PackageKind, Speed, Validity};
+use super::{Applies, Burst, NewPackage, PackageKind, Speed, Validity};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use model::{BitsPerSec, Money};
@@ -15,6 +15,11 @@ const BURST_SECONDS: RangeInclusive<u32> = 1..=600;
 const SHARED_USERS: RangeInclusive<u16> = 1..=100;
 /// The dearest price in minor units: ten thousand million shillings.
 const PRICES: RangeInclusive<i64> = 0..=1_000_000_000_000;
+
+/// Versions that a package may have; who changes it more often makes a new one.
+pub(super) const VERSIONS_MAX: i32 = 1_000;
+/// Routers, and sites, that a package's scope may name.
+pub(super) const SCOPE_MAX: usize = 500;
 
 /// A field and what is wrong with it.
 pub(super) type Fault = (&'static str, &'static str);
@@ -82,6 +87,15 @@ pub(super) fn end(validity: Validity, start: Timestamp, zone: &TimeZone) -> Opti
         Validity::Seconds(seconds) => start.checked_add(SignedDuration::from_secs(seconds)).ok(),
         Validity::Months(months) => Some(start.to_zoned(zone.clone()).checked_add(months.months()).ok()?.timestamp()),
     }
+}
+
+/// Says what somebody has now who bought version `base`, counted from 0: where the line began that the version belongs to, and the speed.
+/// A line begins with a speed that reached nobody but buyers; a later speed that reached everybody reached who stands on an old line too.
+pub(super) fn in_force(versions: &[(Applies, Speed)], base: usize) -> (usize, Speed) {
+    let faster = |at: usize| at > 0 && versions[at].1 != versions[at - 1].1;
+    let line = (1..=base).rev().find(|at| faster(*at) && versions[*at].0 == Applies::NextRenewal).unwrap_or(0);
+    let reached = (base + 1..versions.len()).rev().find(|at| faster(*at) && versions[*at].0 == Applies::Now);
+    (line, versions[reached.unwrap_or(base)].1)
 }
 
 #[cfg(test)]
@@ -169,5 +183,28 @@ mod tests {
         assert_eq!(end(Validity::Months(1), at("2026-03-15T11:00:00Z"), &berlin), Some(at("2026-04-15T10:00:00Z")));
         assert_eq!(end(Validity::Seconds(3600), at("2026-03-15T11:00:00Z"), &berlin), Some(at("2026-03-15T12:00:00Z")));
         assert_eq!(end(Validity::Seconds(60), Timestamp::MAX, &berlin), None);
+    }
+
+    fn mbit(rate: u64) -> Speed {
+        Speed { download_bps: BitsPerSec(rate * 1_000_000), upload_bps: BitsPerSec(1_000_000), burst: None }
+    }
+
+    #[test]
+    fn a_speed_reaches_everybody_or_buyers_alone() {
+        use Applies::{NextRenewal, Now};
+        let first = (Now, mbit(10));
+        assert_eq!(in_force(&[first], 0), (0, mbit(10)));
+        assert_eq!(in_force(&[first, (Now, mbit(12))], 0), (0, mbit(12)));
+        let later = [first, (NextRenewal, mbit(20))];
+        assert_eq!(in_force(&later, 0), (0, mbit(10)), "what was sold keeps its speed");
+        assert_eq!(in_force(&later, 1), (1, mbit(20)));
+        let cheaper = [first, (NextRenewal, mbit(20)), (Now, mbit(20))];
+        assert_eq!(in_force(&cheaper, 0), (0, mbit(10)), "a price alone moves nobody");
+        assert_eq!(in_force(&cheaper, 2), (1, mbit(20)), "and begins no line");
+        let everybody = [first, (NextRenewal, mbit(20)), (Now, mbit(25))];
+        assert_eq!(in_force(&everybody, 0), (0, mbit(25)));
+        assert_eq!(in_force(&everybody, 1), (1, mbit(25)));
+        let again = [first, (Now, mbit(12)), (NextRenewal, mbit(20))];
+        assert_eq!((in_force(&again, 0), in_force(&again, 1)), ((0, mbit(12)), (0, mbit(12))));
     }
 }

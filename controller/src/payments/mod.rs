@@ -207,6 +207,7 @@ async fn take(
         id: payment,
         customer: customer.id,
         package: package.id,
+        version: package.version_id,
         method,
         receipt: &receipt,
         amount: package.price,

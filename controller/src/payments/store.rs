@@ -5,7 +5,7 @@ use crate::http::{Page, PageItem};
 use db::{DbError, TenantTx, on_constraint};
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::{CustomerId, Money, PackageId, PaymentId};
+use model::{CustomerId, Money, PackageId, PackageVersionId, PaymentId};
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
@@ -20,6 +20,8 @@ pub struct PaymentView {
     pub customer: CustomerId,
     /// For what.
     pub package: PackageId,
+    /// The package as it was sold.
+    pub package_version: PackageVersionId,
     /// How it came in.
     pub method: Method,
     /// The receipt's number.
@@ -51,6 +53,7 @@ struct Row {
     id: PaymentId,
     customer_id: CustomerId,
     package_id: PackageId,
+    package_version_id: PackageVersionId,
     method: String,
     receipt: String,
     amount_minor: i64,
@@ -68,6 +71,7 @@ impl From<Row> for PaymentView {
             id: row.id,
             customer: row.customer_id,
             package: row.package_id,
+            package_version: row.package_version_id,
             method: if row.method == Method::Cash.as_str() { Method::Cash } else { Method::Voucher },
             receipt: row.receipt,
             amount: Money::new(row.amount_minor, row.currency.parse().expect("the column's CHECK lets only currencies in")),
@@ -85,6 +89,7 @@ pub(super) struct NewPayment<'a> {
     pub(super) id: PaymentId,
     pub(super) customer: CustomerId,
     pub(super) package: PackageId,
+    pub(super) version: PackageVersionId,
     pub(super) method: Method,
     pub(super) receipt: &'a str,
     pub(super) amount: Money,
@@ -93,8 +98,8 @@ pub(super) struct NewPayment<'a> {
 pub(super) async fn insert(tx: &mut TenantTx, new: &NewPayment<'_>, received_at: Timestamp) -> Result<(), PaymentError> {
     let taken_by = tx.actor().as_str().to_owned();
     sqlx::query(
-        "INSERT INTO payment (tenant_id, id, customer_id, package_id, method, receipt, amount_minor, currency, taken_by, received_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO payment (tenant_id, id, customer_id, package_id, method, receipt, amount_minor, currency, taken_by, received_at, package_version_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(tx.tenant())
     .bind(new.id)
@@ -106,6 +111,7 @@ pub(super) async fn insert(tx: &mut TenantTx, new: &NewPayment<'_>, received_at:
     .bind(new.amount.currency.as_str())
     .bind(taken_by)
     .bind(received_at.to_sqlx())
+    .bind(new.version)
     .execute(tx.conn())
     .await
     .map_err(|error| match on_constraint(&error) {

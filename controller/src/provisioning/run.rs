@@ -259,7 +259,7 @@ fn site(
 ) -> Result<Site, ProvisionError> {
     let mut packages: BTreeMap<PackageId, reconcile::Package> = BTreeMap::new();
     for customer in &customers {
-        packages.entry(customer.package.id).or_insert_with(|| package(&customer.package));
+        packages.entry(customer.package.line).or_insert_with(|| package(&customer.package));
     }
     Ok(Site {
         facts: facts.for_site(now),
@@ -275,7 +275,7 @@ fn site(
 
 fn package(terms: &PackageView) -> reconcile::Package {
     reconcile::Package {
-        id: terms.id,
+        id: terms.line,
         name: terms.name.clone(),
         kind: match terms.kind {
             PackageKind::Pppoe => reconcile::PackageKind::Pppoe,
@@ -315,7 +315,7 @@ fn customer(customer: CustomerOnRouter) -> reconcile::Customer {
         id: customer.id,
         login: customer.login,
         password: customer.password,
-        package: customer.package.id,
+        package: customer.package.line,
         address: customer.address,
         mac_lock: customer.mac,
         counted_since: customer.counted_since,

@@ -169,6 +169,11 @@ pub async fn create(app: &App, scope: &TenantScope, new: NewBatch) -> Result<New
     {
         return Err(VoucherError::NoRouter);
     }
+    if let Some(router) = new.router
+        && !packages::in_scope(&mut tx, new.package, router).await?
+    {
+        return Err(packages::PackageError::OutOfScope.into());
+    }
     let id = VoucherBatchId::generate(now, &*app.entropy);
     store::insert_batch(&mut tx, id, &new, wanted.size(), now).await?;
     let codes = match wanted {
