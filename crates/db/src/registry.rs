@@ -153,11 +153,15 @@ pub const TABLES: &[Table] = &[
     tenant("assignment")
         .about("a router or a site that a limited operator sees")
         .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
-    tenant("audit_anchor").about("where a tenant's audit chain stood behind lines whose month was dropped")
+    tenant("audit_anchor")
+        .about("where a tenant's audit chain stood behind lines whose month was dropped")
         .left_out(&[(Copied::Shadow, "the chain's hashes name their tenant")]),
-    tenant("audit_head").about("where a tenant's audit chain ends")
+    tenant("audit_head")
+        .about("where a tenant's audit chain ends")
         .left_out(&[(Copied::Shadow, "the chain's hashes name their tenant")]),
-    tenant("audit_log").about("what somebody did in a tenant: append-only, numbered and chained").partitioned("at")
+    tenant("audit_log")
+        .about("what somebody did in a tenant: append-only, numbered and chained")
+        .partitioned("at")
         .left_out(&[(Copied::Shadow, "the chain's hashes name their tenant")]),
     tenant("backup")
         .about("a backup of the tenant, taken through the API")
@@ -276,7 +280,10 @@ pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
     ("chain_platform_audit", "a trigger: nobody who serves may write where the platform's chain ends"),
     ("drop_partitions", "only the owner may drop a month; it refuses the last two and keeps the audit chain's anchors"),
     ("load_platform_rows", "an instance is restored whole; it refuses where any tenant lives"),
-    ("load_rows", "a restore puts rows in as they were; it forces the tenant and wants the transaction that wrote the restore down"),
+    (
+        "load_rows",
+        "a restore puts rows in as they were; it forces the tenant and wants the transaction that wrote the restore down",
+    ),
     ("settle_rows", "it checks what was put off to the end of the transaction, which its caller may not see; it changes nothing"),
     ("ensure_partitions", "only the owner may make a month; it takes two times and nothing else"),
     (

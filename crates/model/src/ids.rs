@@ -171,6 +171,8 @@ ids! {
     ImpersonationId = "imp", "impersonation";
     /// What a package was at a time.
     PackageVersionId = "pkv", "package version";
+    /// A place where a package is sold.
+    PackageScopeId = "pks", "package scope";
     /// Something a customer is recognised by.
     CredentialId = "crd", "credential";
     /// A bill to a customer.
@@ -213,6 +215,8 @@ ids! {
     BackupId = "bak", "backup";
     /// The proof that a tenant was purged.
     CertificateId = "cer", "purge certificate";
+    /// A file of customers that was taken in.
+    ImportId = "cim", "customer import";
 }
 
 #[cfg(test)]
