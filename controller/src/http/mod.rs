@@ -6,20 +6,22 @@ mod limit;
 mod page;
 mod problem;
 mod server;
+mod sheet;
 
 pub use crate::operators::{Actor, Permission, TenantScope};
-pub use extract::{Body, Id, Params};
+pub use extract::{Body, Caller, Id, Params};
 pub use page::{List, Page, PageItem};
 pub use problem::{FieldError, Problem, ProblemKind};
-pub use server::{ServeError, Server, TlsFiles};
+pub use server::{Peer, ServeError, Server, TlsFiles};
 
 use crate::app::App;
 use axum::Router as AxumRouter;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use db::Origin;
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::timeout::TimeoutLayer;
@@ -84,11 +86,14 @@ pub fn service(app: Arc<App>) -> AxumRouter {
 }
 
 /// Gives each request an id, puts it into the log, the answer and the problem, and sets the headers that every answer has.
-async fn name_request(axum::extract::State(app): axum::extract::State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn name_request(axum::extract::State(app): axum::extract::State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let mut random = [0; 8];
     app.entropy.fill(&mut random);
     let id = format!("req_{}", hex::encode(random));
     let span = tracing::info_span!("request", request.id = %id, method = %request.method(), path = %request.uri().path());
+    // Only the connection says where a request came from: a header could say anything.
+    let source = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip().to_canonical());
+    request.extensions_mut().insert(Origin { request_id: id.clone(), source });
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         tracing::debug!(parent: &span, kind = problem.kind, detail = problem.detail, "refused");
