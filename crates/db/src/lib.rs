@@ -17,7 +17,7 @@ mod testing;
 
 pub use cluster::{Binaries, Cluster, ClusterError, ClusterOptions};
 pub use doors::{ActorLabel, Db, DbError, Origin, PlatformActor, PlatformTx, Reach, TenantDoor, TenantTx, on_constraint};
-pub use locator::{Locator, Login, LoginMembership, OperatorCredential, TokenCredential};
+pub use locator::{Locator, Login, LoginMembership, OnHub, OperatorCredential, TenantStanding, TokenCredential};
 pub use migrate::{MigrateError, Source, connect, migrate};
 #[cfg(feature = "testing")]
 pub use testing::TestDb;

@@ -140,7 +140,7 @@ pub(crate) async fn prepare_private(folder: &Path, database: &str) -> Result<(),
     Ok(())
 }
 
-fn newest_known() -> i64 {
+pub(crate) fn newest_known() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
