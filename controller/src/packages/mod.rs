@@ -17,7 +17,7 @@ use crate::tenants;
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::{BitsPerSec, Bytes, Currency, Money, PackageId};
+use model::{BitsPerSec, Bytes, Currency, Money, PackageId, PackageVersionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -225,8 +225,9 @@ pub async fn create(app: &App, scope: &TenantScope, new: NewPackage) -> Result<P
     }
     expect_currency(&mut tx, new.price).await?;
     let id = PackageId::generate(now, &*app.entropy);
-    let version = versions::first(app, &mut tx, id, &new, now).await?;
+    let version = PackageVersionId::generate(now, &*app.entropy);
     store::insert(&mut tx, id, &new, version, now).await?;
+    versions::first(&mut tx, version, id, &new, now).await?;
     let details = serde_json::json!({ "name": new.name, "kind": new.kind, "price": new.price, "speed": new.speed });
     tx.audit(now, "package.create", &id.to_string(), details).await?;
     tx.commit().await?;

@@ -40,15 +40,15 @@ impl PageItem for VersionView {
 
 pub use super::store::list_versions as versions;
 
-/// Writes the first version of a package that is being made, and returns it.
+/// Writes the first version of a package that was made in this transaction.
 pub(super) async fn first(
-    app: &App,
     tx: &mut TenantTx,
+    id: PackageVersionId,
     package: PackageId,
     new: &NewPackage,
     now: Timestamp,
-) -> Result<PackageVersionId, DbError> {
-    write(app, tx, package, 1, (new.price, new.speed), Applies::Now, now).await
+) -> Result<(), DbError> {
+    write(tx, id, package, 1, (new.price, new.speed), Applies::Now, now).await
 }
 
 /// Writes the version that a changed package is from now on; the package was locked by this transaction. Returns it with its number.
@@ -64,23 +64,22 @@ pub(super) async fn next(
         let limit = usize::try_from(rules::VERSIONS_MAX).expect("a small number");
         return Err(PackageError::TooMany { field: "versions of a package", limit });
     }
-    let id = write(app, tx, after.id, number, (after.price, after.speed), applies, now).await?;
+    let id = PackageVersionId::generate(now, &*app.entropy);
+    write(tx, id, after.id, number, (after.price, after.speed), applies, now).await?;
     Ok((id, number))
 }
 
 async fn write(
-    app: &App,
     tx: &mut TenantTx,
+    id: PackageVersionId,
     package: PackageId,
     number: i32,
     (price, speed): (Money, Speed),
     applies: Applies,
     now: Timestamp,
-) -> Result<PackageVersionId, DbError> {
-    let id = PackageVersionId::generate(now, &*app.entropy);
+) -> Result<(), DbError> {
     let made_by = tx.actor().as_str().to_owned();
-    store::insert_version(tx, package, &VersionView { id, number, price, speed, applies, valid_from: now, made_by }).await?;
-    Ok(id)
+    store::insert_version(tx, package, &VersionView { id, number, price, speed, applies, valid_from: now, made_by }).await
 }
 
 /// Reads what customers have of their packages now, in the order of asking: for each the package, and the version it was last sold to
