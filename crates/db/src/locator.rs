@@ -225,7 +225,7 @@ impl Locator {
     /// # Errors
     /// When the database does not answer.
     pub async fn tenants(&self, part: &'static str) -> Result<Vec<TenantDoor>, DbError> {
-        let ids: Vec<TenantId> = 
+        let ids: Vec<TenantId> =
             sqlx::query_scalar("SELECT id FROM tenant WHERE status NOT IN ('purging', 'purged') ORDER BY id")
                 .fetch_all(&self.pool)
                 .await?;

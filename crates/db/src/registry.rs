@@ -42,6 +42,12 @@ pub struct Table {
     pub master_sealed: &'static [&'static str],
     /// Columns that hold a password's or a token's hash: compared, never shown and never exported.
     pub hashes: &'static [&'static str],
+    /// For a platform table: why a row may be without a tenant although it has the column.
+    pub tenantless: Option<&'static str>,
+    /// Why the policy `reach` of the table is another than the one of `internal.limit_reach`.
+    pub own_reach: Option<&'static str>,
+    /// Why the table names a router and is not limited to those within reach.
+    pub beyond_reach: Option<&'static str>,
     /// The column by whose month the table is cut into partitions.
     pub partitioned_by: Option<&'static str>,
     /// Copies that the table's rows do not go into, each with the reason.
@@ -58,6 +64,9 @@ const fn table(name: &'static str, class: Class) -> Table {
         sealed: &[],
         master_sealed: &[],
         hashes: &[],
+        tenantless: None,
+        own_reach: None,
+        beyond_reach: None,
         partitioned_by: None,
         left_out: &[],
     }
@@ -111,6 +120,27 @@ impl Table {
     #[must_use]
     pub const fn hashes(mut self, columns: &'static [&'static str]) -> Self {
         self.hashes = columns;
+        self
+    }
+
+    /// Says why a row of a platform table may be without a tenant.
+    #[must_use]
+    pub const fn tenantless(mut self, reason: &'static str) -> Self {
+        self.tenantless = Some(reason);
+        self
+    }
+
+    /// Says why the table limits an operator's reach by a policy of its own.
+    #[must_use]
+    pub const fn own_reach(mut self, reason: &'static str) -> Self {
+        self.own_reach = Some(reason);
+        self
+    }
+
+    /// Says why the table names a router and yet is not limited to those within an operator's reach.
+    #[must_use]
+    pub const fn beyond_reach(mut self, reason: &'static str) -> Self {
+        self.beyond_reach = Some(reason);
         self
     }
 
@@ -193,8 +223,6 @@ pub const TABLES: &[Table] = &[
         (Copied::Shadow, "nobody sends a shadow anything"),
         (Copied::Export, "answers of the API, which may have held a secret once"),
     ]),
-    tenant("ledger_entry").about("one line of a journal: account and amount"),
-    tenant("ledger_journal").about("a balanced set of entries, written once"),
     tenant("impersonation")
         .about("a visit of the platform's support in a tenant")
         .global(&[(
@@ -209,6 +237,8 @@ pub const TABLES: &[Table] = &[
             "an invitation is looked up before its tenant is known; 256 random bits tell nothing",
         )])
         .hashes(&["token_hash"]),
+    tenant("ledger_entry").about("one line of a journal: account and amount"),
+    tenant("ledger_journal").about("a balanced set of entries, written once"),
     platform("login_session")
         .about("a login, or a one-time link")
         .app_reads("a tenant sees and ends the logins to it, and sees no token's hash")
@@ -232,23 +262,30 @@ pub const TABLES: &[Table] = &[
     tenant("payment").about("money that was received"),
     platform("platform_audit").about("what was done across tenants, and why: append-only, numbered and chained"),
     platform("platform_audit_head").about("where the platform's audit chain ends"),
+    platform("purge_certificate")
+        .about("what was purged of a tenant, and the hash that proves it; outlives everything else of it"),
     platform("recovery_code").about("a code for who has lost the second factor").hashes(&["code_hash"]),
     tenant("restore")
         .about("that rows were put in from a backup")
         .left_out(&[(Copied::Backup, "it tells of this place, not of what is restored")]),
     platform("restore_row").about("a row on its way in, within one transaction"),
     tenant("retention").about("how long a tenant keeps sessions and usage"),
+    platform("retired_block").about("a purged tenant's tunnel addresses, which rest before another gets them"),
     tenant("router").about("a router of an ISP").sealed(&["api_password", "api_password_next"]),
     tenant("router_object").about("the tag of one thing of ours on a router"),
     tenant("router_state")
         .about("what a router should hold and what it was seen to hold, as generations")
         .left_out(&[(Copied::Shadow, "a shadow has no router to look after")]),
+    platform("schedule").about("when a piece of recurring work is due, who does it now, and how it went"),
     tenant("session_history").about("a stay on the internet that has ended").partitioned("closed_at"),
     tenant("session_live").about("a stay on the internet that goes on"),
     tenant("session_source").about("what was last heard of a router's sessions as a whole"),
-    platform("schedule").about("when a piece of recurring work is due, who does it now, and how it went"),
     tenant("site").about("a place, or a part of one"),
     platform("tenant").about("an ISP").app_reads("a tenant sees its own row"),
+    tenant("tenant_flag").about("a feature flag that is other than its default"),
+    tenant("tenant_limit").about("a limit that the platform set for a tenant"),
+    tenant("tenant_settings").about("a version of an ISP's settings; the highest one holds"),
+    tenant("tenant_usage").about("what a tenant was and used on a day"),
     tenant("tunnel_address")
         .about("a tunnel address that is in use or resting")
         .global(&[("tunnel_address_unique", "one address, one router, in all tenants (promise 3)")])
@@ -266,10 +303,24 @@ pub const TABLES: &[Table] = &[
         .sealed(&["preshared_key"])
         .left_out(&[(Copied::Shadow, "an address or a peer is one tenant's")]),
     tenant("usage").about("what a customer used on a router in an hour").partitioned("hour"),
+    tenant("usage_counter").about("what is counted as it happens: requests, messages, by day"),
     tenant("voucher").about("a printed code that is worth a package").sealed(&["sealed_code"]).hashes(&["code_hmac"]),
     tenant("voucher_batch").about("vouchers made together"),
     tenant("watch").about("until when a tenant has been watched without a gap"),
     tenant("watch_gap").about("a time in which nobody watched a tenant, so nothing is known"),
+];
+
+/// Triggers, each with what it keeps: table, name, promise.
+pub const TRIGGERS: &[(&str, &str, &str)] = &[
+    ("audit_anchor", "not_emptied", "what a dropped month left behind stays"),
+    ("audit_anchor", "written_once", "what a dropped month left behind stays as it is"),
+    ("audit_log", "chained", "every line stands in its tenant's chain"),
+    ("audit_log", "not_emptied", "lines stay"),
+    ("audit_log", "written_once", "lines stay as they are"),
+    ("ledger_entry", "ledger_entry_balanced", "a journal that does not balance is refused"),
+    ("platform_audit", "chained", "every line stands in the platform's chain"),
+    ("platform_audit", "not_emptied", "lines stay"),
+    ("platform_audit", "written_once", "lines stay as they are"),
 ];
 
 /// Functions that run with their owner's rights, with the reason.
@@ -290,4 +341,18 @@ pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
         "reachable_sites",
         "it sees a tenant's whole tree of sites to say what lies below an operator's; it returns ids of the caller's alone",
     ),
+    (
+        "count_for_limit",
+        "who sees a part of a tenant's routers still counts all of them; it returns a number of the caller's alone",
+    ),
+    ("purge_people", "the platform may remove nobody; it takes only those who serve no tenant and are named in no tenant's rows"),
+    (
+        "purge_tenant_rows",
+        "nobody who serves may delete a tenant's rows; it refuses unless the tenant's status says that it is being purged",
+    ),
+    (
+        "retire_tunnel_blocks",
+        "a purged tenant's addresses rest where no tenant sees them; it refuses unless the tenant is being purged",
+    ),
+    ("rows_by_tenant", "what a tenant's rows take on the disk is told from all rows of a table; it returns numbers alone"),
 ];

@@ -4,19 +4,23 @@
 //! reads a clock, draws randomness, opens a socket or knows of a database (`sqlx` and `openapi` are optional features that
 //! only teach those libraries how to carry our types).
 
+mod country;
 mod ids;
 mod money;
 mod net;
 mod secret;
+mod standing;
 mod tag;
 mod time;
 mod units;
 mod version;
 
+pub use country::{Country, CountryError};
 pub use ids::*;
 pub use money::{Currency, CurrencyError, Money, MoneyError};
 pub use net::{HUB_ROTATION_HOST, KeyError, Supernet, SupernetError, WgPublicKey};
 pub use secret::Secret;
+pub use standing::{Deed, Standing};
 pub use tag::{Tag, TagError};
 pub use time::{Clock, Entropy, micros};
 #[cfg(feature = "testing")]
