@@ -180,6 +180,10 @@ CREATE FUNCTION internal.chain_audit() RETURNS trigger LANGUAGE plpgsql SECURITY
 DECLARE
     head audit_head;
 BEGIN
+    -- This runs before the policy looks at the row, and must not lock another tenant's chain until then.
+    IF session_user = 'mastwire_app' AND NEW.tenant_id <> current_setting('app.tenant_id')::uuid THEN
+        RAISE EXCEPTION 'new row violates row-level security policy for table "audit_log"' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     SELECT * INTO head FROM audit_head WHERE tenant_id = NEW.tenant_id FOR UPDATE;
     IF NOT FOUND THEN
         INSERT INTO audit_head (tenant_id, seq, hash) VALUES (NEW.tenant_id, 0, decode(repeat('00', 32), 'hex')) ON CONFLICT DO NOTHING;

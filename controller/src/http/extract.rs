@@ -7,7 +7,9 @@ use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
+use db::Origin;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -24,7 +26,26 @@ impl FromRequestParts<Arc<App>> for Actor {
                 "send `Authorization: Bearer` with the token of a login or an API token",
             ));
         };
-        Ok(operators::authenticate(app, token.trim()).await?)
+        let Caller(origin) = Caller::of(parts);
+        Ok(operators::authenticate(app, token.trim()).await?.with_origin(origin))
+    }
+}
+
+/// Which request this is and where it came from, for the audit logs and for limits by source.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Option<Origin>);
+
+impl Caller {
+    fn of(parts: &Parts) -> Self {
+        Self(parts.extensions.get::<Origin>().cloned())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
     }
 }
 

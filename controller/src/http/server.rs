@@ -2,7 +2,8 @@
 
 use super::limit::Limited;
 use axum::Router as AxumRouter;
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::io;
@@ -55,6 +56,16 @@ pub enum ServeError {
     Tls(#[source] rustls::Error),
 }
 
+/// The address at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+impl<L: Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Limited<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Limited<L>>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
 /// A socket that is bound and not yet served.
 #[derive(Debug)]
 pub struct Server {
@@ -89,6 +100,7 @@ impl Server {
     /// # Errors
     /// When the listener fails for good.
     pub async fn run(self, service: AxumRouter, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let service = service.into_make_service_with_connect_info::<Peer>();
         match self.tls {
             None => axum::serve(Limited::new(self.listener), service).with_graceful_shutdown(stop).await,
             Some(config) => {

@@ -16,7 +16,7 @@ pub use rules::{login_fault, password_fault};
 pub use store::{OperatorView, TokenView};
 
 use crate::app::App;
-use db::{ActorLabel, Db, DbError, LoginMembership, PlatformActor, TenantDoor, TenantTx};
+use db::{ActorLabel, Db, DbError, LoginMembership, Origin, PlatformActor, TenantDoor, TenantTx};
 use jiff::{SignedDuration, Timestamp};
 use model::{ApiTokenId, Entropy, LoginSessionId, OperatorId, Secret, TenantId};
 use tokens::TokenKind;
@@ -80,6 +80,19 @@ pub enum Actor {
         /// The login that was used, unless it was a token.
         session: Option<LoginSessionId>,
     },
+}
+
+impl Actor {
+    /// Returns the actor as a request brings it: its audit lines name the request.
+    #[must_use]
+    pub fn with_origin(self, origin: Option<Origin>) -> Self {
+        match self {
+            Self::Platform { actor, session } => Self::Platform { actor: actor.with_origin(origin), session },
+            Self::Tenant { scope, session } => {
+                Self::Tenant { scope: TenantScope { door: scope.door.with_origin(origin), ..scope }, session }
+            }
+        }
+    }
 }
 
 /// A tenant as an authenticated caller may use it.

@@ -102,6 +102,11 @@ impl TenantDoor {
         self
     }
 
+    /// Returns the same door with another reach: the audit looks as a limited operator does.
+    pub(crate) fn reaching(&self, reach: Reach) -> Self {
+        Self { reach, ..self.clone() }
+    }
+
     /// Returns how much of the tenant is seen through it.
     #[must_use]
     pub const fn reach(&self) -> Reach {
@@ -241,6 +246,10 @@ impl Db {
         let tx = self.platform.begin_with(begin).await?;
         let (actor, reason) = (actor.clone(), reason.to_owned());
         Ok(PlatformTx { tx, actor, reason, at: now, entropy: self.entropy.clone(), lines: Vec::new() })
+    }
+
+    pub(crate) const fn platform_pool(&self) -> &PgPool {
+        &self.platform
     }
 
     /// Returns the door that finds out whose a credential is.

@@ -5,6 +5,7 @@
 //! which found it by a credential, a tunnel key or a piece of due work: so no request can name the tenant it wants to be.
 //! Row-level security stands under all of it (`migrations/0001_create_tenancy.sql`).
 
+pub mod audit;
 mod cluster;
 pub mod copies;
 mod doors;

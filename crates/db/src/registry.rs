@@ -182,6 +182,7 @@ pub const TABLES: &[Table] = &[
         .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
     tenant("assignment")
         .about("a router or a site that a limited operator sees")
+        .beyond_reach("it is what says how far an operator reaches; its policies could not ask themselves")
         .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
     tenant("audit_anchor")
         .about("where a tenant's audit chain stood behind lines whose month was dropped")
@@ -240,6 +241,7 @@ pub const TABLES: &[Table] = &[
     tenant("ledger_entry").about("one line of a journal: account and amount"),
     tenant("ledger_journal").about("a balanced set of entries, written once"),
     platform("login_session")
+        .tenantless("a platform operator's login is for no tenant")
         .about("a login, or a one-time link")
         .app_reads("a tenant sees and ends the logins to it, and sees no token's hash")
         .hashes(&["token_hash"]),
@@ -271,7 +273,10 @@ pub const TABLES: &[Table] = &[
     platform("restore_row").about("a row on its way in, within one transaction"),
     tenant("retention").about("how long a tenant keeps sessions and usage"),
     platform("retired_block").about("a purged tenant's tunnel addresses, which rest before another gets them"),
-    tenant("router").about("a router of an ISP").sealed(&["api_password", "api_password_next"]),
+    tenant("router")
+        .about("a router of an ISP")
+        .own_reach("it is reached by assignment, of itself or of its site")
+        .sealed(&["api_password", "api_password_next"]),
     tenant("router_object").about("the tag of one thing of ours on a router"),
     tenant("router_state")
         .about("what a router should hold and what it was seen to hold, as generations")
@@ -353,6 +358,10 @@ pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
     (
         "retire_tunnel_blocks",
         "a purged tenant's addresses rest where no tenant sees them; it refuses unless the tenant is being purged",
+    ),
+    (
+        "tenant_has_rows",
+        "a purge has to see whether anything is left; it says yes or no, and only of a tenant that is being purged",
     ),
     ("rows_by_tenant", "what a tenant's rows take on the disk is told from all rows of a table; it returns numbers alone"),
 ];
