@@ -5,6 +5,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod customers;
+pub mod devices;
 pub mod enrolment;
 pub mod http;
 pub mod ledger;
@@ -15,6 +16,8 @@ pub mod provisioning;
 pub mod routers;
 pub mod secrets;
 pub mod serve;
+pub mod sessions;
+pub mod sites;
 pub mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -31,9 +34,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(operators::routes())
         .merge(tenants::routes())
+        .merge(sites::routes())
         .merge(packages::routes())
         .merge(customers::routes())
+        .merge(sessions::routes())
         .merge(routers::routes())
+        .merge(devices::routes())
         .merge(enrolment::routes())
         .merge(provisioning::routes())
         .merge(ledger::routes())

@@ -11,11 +11,12 @@ use crate::enrolment::{self, EnrolmentError, EnrolmentView, Texts};
 use crate::http::{List, Page};
 use crate::operators::{OperatorError, Permission, TenantScope};
 use crate::provisioning::{self, Turn};
+use crate::sites;
 use crate::tunnels::{self, TunnelError};
 use db::{DbError, TenantDoor, TenantTx};
 use jiff::Timestamp;
-use model::RouterId;
-use serde::Serialize;
+use model::{RouterId, SiteId};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -37,9 +38,15 @@ pub enum RouterError {
     /// The name is taken.
     #[error("a router with this name exists")]
     NameTaken,
+    /// A router of the tenant has the serial number.
+    #[error("a router of this ISP has the serial number already: remove it there first")]
+    SerialTaken,
     /// There is no such router.
     #[error("there is no such router")]
     NotFound,
+    /// The site where it should stand is not there.
+    #[error("there is no such site")]
+    NoSite,
     /// The router has not joined.
     #[error("the router has not joined yet, so its serial number is not known")]
     NotJoined,
@@ -92,6 +99,8 @@ pub struct RouterView {
     pub name: String,
     /// Where it stands.
     pub stage: Stage,
+    /// Where it stands.
+    pub site: Option<SiteId>,
     /// Its serial number, once it has joined.
     pub serial: Option<String>,
     /// Its board.
@@ -126,18 +135,71 @@ pub struct Added {
 /// # Errors
 /// When the name is taken, a limit is reached, or the role may not.
 pub async fn add(app: &App, scope: &TenantScope, name: &str) -> Result<Added, RouterError> {
-    let name = name.trim();
-    if !(1..=NAME_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(RouterError::Name);
-    }
+    let name = good_name(name)?;
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::RoutersWrite).await?;
     let id = RouterId::generate(now, &*app.entropy);
-    store::insert(&mut tx, id, name, now).await?;
+    store::insert(&mut tx, id, name, None, now).await?;
     let address = tunnels::allocate_address(app, &mut tx, id).await?;
     tx.audit(now, "router.add", &id.to_string(), serde_json::json!({ "name": name })).await?;
     let texts = enrolment::create(app, &mut tx, id).await?;
     commit(app, tx, texts).await.map(|texts| Added { id, address: address.into(), texts })
+}
+
+/// Brings a name into its form.
+fn good_name(name: &str) -> Result<&str, RouterError> {
+    let name = name.trim();
+    let good = (1..=NAME_MAX).contains(&name.chars().count()) && !name.contains(char::is_control);
+    if good { Ok(name) } else { Err(RouterError::Name) }
+}
+
+/// What of a router is to change; what is left out stays, and null takes it off its site. Nothing of it is written to the router.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouterChange {
+    /// What people call it, 1 to 60 characters.
+    pub name: Option<String>,
+    /// Where it stands.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<SiteId>)]
+    pub site: Option<Option<SiteId>>,
+}
+
+/// Tells a null from a field that was left out.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Renames a router or says where it stands.
+///
+/// # Errors
+/// When the role may not, the name is not good or taken, or the router or the site is not there.
+pub async fn change(app: &App, scope: &TenantScope, id: RouterId, change: RouterChange) -> Result<(), RouterError> {
+    let now = app.clock.now();
+    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let before = store::lock(&mut tx, id).await?;
+    let name = match &change.name {
+        Some(name) => good_name(name)?,
+        None => &before.name,
+    };
+    let site = change.site.unwrap_or(before.site);
+    if let Some(new) = site.filter(|new| before.site != Some(*new))
+        && !sites::hold(&mut tx, new).await?
+    {
+        return Err(RouterError::NoSite);
+    }
+    store::update(&mut tx, id, name, site).await?;
+    let details = |name: &str, site: Option<SiteId>| serde_json::json!({ "name": name, "site": site });
+    tx.audit_change(now, "router.change", &id.to_string(), &details(&before.name, before.site), &details(name, site)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Says whether a router is there and not removed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn stands(tx: &mut TenantTx, id: RouterId) -> Result<bool, DbError> {
+    store::stands(tx, id).await
 }
 
 /// Makes new texts for a router; the earlier ones are good no more. A tunnel that works stays until the new texts have been used.
@@ -167,13 +229,13 @@ async fn commit(app: &App, tx: TenantTx, texts: Texts) -> Result<Texts, RouterEr
     Ok(texts)
 }
 
-/// Lists the tenant's routers, newest first.
+/// Lists the tenant's routers, or those at one site, newest first.
 ///
 /// # Errors
 /// When the role may not or the database does not answer.
-pub async fn list(app: &App, scope: &TenantScope, page: &Page) -> Result<List<RouterView>, RouterError> {
+pub async fn list(app: &App, scope: &TenantScope, site: Option<SiteId>, page: &Page) -> Result<List<RouterView>, RouterError> {
     let mut tx = scope.read(app, Permission::RoutersRead).await?;
-    let routers = page.list(store::list(&mut tx, page).await?);
+    let routers = page.list(store::list(&mut tx, site, page).await?);
     let items = views(app, tx, routers.items).await?;
     Ok(List { items, next: routers.next })
 }
@@ -205,6 +267,7 @@ async fn views(app: &App, mut tx: TenantTx, routers: Vec<store::Router>) -> Resu
             id: router.id,
             name: router.name,
             stage: router.stage,
+            site: router.site,
             serial: router.serial,
             board: router.board,
             version: router.version,

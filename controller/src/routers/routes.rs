@@ -1,17 +1,17 @@
 //! Routers over HTTP.
 
-use super::{Added, Removed, RouterError, RouterView};
+use super::{Added, Removed, RouterChange, RouterError, RouterView};
 use crate::app::App;
-use crate::http::{Body, Id, List, Page, Problem, ProblemKind, TenantScope};
+use crate::http::{Body, Id, List, Page, Params, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
-use model::{EnrolmentId, RouterId};
+use model::{EnrolmentId, RouterId, SiteId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -20,7 +20,9 @@ impl From<RouterError> for Problem {
         match error {
             RouterError::Name => Self::field("name", error.to_string()),
             RouterError::NameTaken => Self::new(ProblemKind::Exists, error.to_string()),
+            RouterError::SerialTaken => Self::new(ProblemKind::Conflict, error.to_string()),
             RouterError::NotFound => Self::not_found("router"),
+            RouterError::NoSite => Self::not_found("site"),
             RouterError::NotJoined => Self::new(ProblemKind::Conflict, error.to_string()),
             RouterError::OtherSerial => Self::field("serial", error.to_string()),
             RouterError::Operator(error) => error.into(),
@@ -34,7 +36,11 @@ impl From<RouterError> for Problem {
 
 /// Returns the routes of routers.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(add, list)).routes(routes!(get, remove)).routes(routes!(reissue)).routes(routes!(confirm))
+    OpenApiRouter::new()
+        .routes(routes!(add, list))
+        .routes(routes!(get, change, remove))
+        .routes(routes!(reissue))
+        .routes(routes!(confirm))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -87,16 +93,41 @@ async fn add(
     Ok((StatusCode::CREATED, Json(added.into())))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Only those at one site.
+    #[param(value_type = Option<String>)]
+    site: Option<SiteId>,
+}
+
 /// Lists the routers.
-#[utoipa::path(get, path = "/routers", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(Page), responses((status = 200, body = List<RouterView>)))]
-async fn list(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<RouterView>>, Problem> {
-    Ok(Json(super::list(&app, &scope, &page).await?))
+#[utoipa::path(get, path = "/routers", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(Filter, Page), responses((status = 200, body = List<RouterView>)))]
+async fn list(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Params(filter): Params<Filter>,
+    page: Page,
+) -> Result<Json<List<RouterView>>, Problem> {
+    Ok(Json(super::list(&app, &scope, filter.site, &page).await?))
 }
 
 /// Shows a router: its stage, its tunnel, and how its enrolment fares.
 #[utoipa::path(get, path = "/routers/{id}", tag = "routers", extensions(("x-permission" = json!("routers.read"))), params(("id" = RouterId, Path)), responses((status = 200, body = RouterView)))]
 async fn get(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<RouterView>, Problem> {
     Ok(Json(super::get(&app, &scope, id).await?))
+}
+
+/// Renames a router or says where it stands.
+#[utoipa::path(patch, path = "/routers/{id}", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)), request_body = RouterChange, responses((status = 204)))]
+async fn change(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<RouterId>,
+    Body(request): Body<RouterChange>,
+) -> Result<StatusCode, Problem> {
+    super::change(&app, &scope, id, request).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes new texts for a router; the earlier ones are good no more.

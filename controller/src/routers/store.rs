@@ -5,7 +5,7 @@ use crate::http::{Page, PageItem};
 use db::{DbError, TenantTx, on_constraint};
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::RouterId;
+use model::{RouterId, SiteId};
 use serde::Serialize;
 use sqlx::FromRow;
 use std::net::IpAddr;
@@ -42,6 +42,7 @@ pub(super) struct Router {
     pub id: RouterId,
     pub name: String,
     pub stage: Stage,
+    pub site: Option<SiteId>,
     pub serial: Option<String>,
     pub board: Option<String>,
     pub version: Option<String>,
@@ -60,6 +61,7 @@ struct Row {
     id: RouterId,
     name: String,
     stage: String,
+    site_id: Option<SiteId>,
     serial: Option<String>,
     board: Option<String>,
     version: Option<String>,
@@ -73,6 +75,7 @@ impl From<Row> for Router {
             id: row.id,
             name: row.name,
             stage: Stage::from_stored(&row.stage),
+            site: row.site_id,
             serial: row.serial,
             board: row.board,
             version: row.version,
@@ -82,18 +85,23 @@ impl From<Row> for Router {
     }
 }
 
-pub(super) async fn insert(tx: &mut TenantTx, id: RouterId, name: &str, now: Timestamp) -> Result<(), RouterError> {
-    sqlx::query("INSERT INTO router (tenant_id, id, name, created_at) VALUES ($1, $2, $3, $4)")
+/// Writes a new router; its serial number is known beforehand only when it comes from elsewhere.
+pub(super) async fn insert(
+    tx: &mut TenantTx,
+    id: RouterId,
+    name: &str,
+    serial: Option<&str>,
+    now: Timestamp,
+) -> Result<(), RouterError> {
+    sqlx::query("INSERT INTO router (tenant_id, id, name, created_at, serial) VALUES ($1, $2, $3, $4, $5)")
         .bind(tx.tenant())
         .bind(id)
         .bind(name)
         .bind(now.to_sqlx())
+        .bind(serial)
         .execute(tx.conn())
         .await
-        .map_err(|error| match on_constraint(&error) {
-            Some("router_name_unique") => RouterError::NameTaken,
-            _ => DbError::from(error).into(),
-        })?;
+        .map_err(taken)?;
     sqlx::query("INSERT INTO router_state (tenant_id, router_id) VALUES ($1, $2)")
         .bind(tx.tenant())
         .bind(id)
@@ -103,18 +111,56 @@ pub(super) async fn insert(tx: &mut TenantTx, id: RouterId, name: &str, now: Tim
     Ok(())
 }
 
-pub(super) async fn list(tx: &mut TenantTx, page: &Page) -> Result<Vec<Router>, DbError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT r.id, r.name, r.stage, r.serial, r.board, r.version, a.address, r.created_at FROM router r
-           LEFT JOIN tunnel_address a ON a.tenant_id = r.tenant_id AND a.router_id = r.id
-          WHERE r.tenant_id = $1 AND r.removed_at IS NULL AND r.id < $2 ORDER BY r.id DESC LIMIT $3",
-    )
-    .bind(tx.tenant())
-    .bind(page.before())
-    .bind(page.fetch())
-    .fetch_all(tx.conn())
-    .await?;
+/// Routers of the tenant `$1` that were not removed.
+macro_rules! router {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.name, r.stage, r.site_id, r.serial, r.board, r.version, a.address, r.created_at FROM router r
+               LEFT JOIN tunnel_address a ON a.tenant_id = r.tenant_id AND a.router_id = r.id
+              WHERE r.tenant_id = $1 AND r.removed_at IS NULL AND ",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn list(tx: &mut TenantTx, site: Option<SiteId>, page: &Page) -> Result<Vec<Router>, DbError> {
+    // A statement for each, so that each has its index.
+    let query = match site {
+        Some(site) => {
+            sqlx::query_as(router!("r.site_id = $2 AND r.id < $3 ORDER BY r.id DESC LIMIT $4")).bind(tx.tenant()).bind(site)
+        }
+        None => sqlx::query_as(router!("r.id < $2 ORDER BY r.id DESC LIMIT $3")).bind(tx.tenant()),
+    };
+    let rows: Vec<Row> = query.bind(page.before()).bind(page.fetch()).fetch_all(tx.conn()).await?;
     Ok(rows.into_iter().map(Router::from).collect())
+}
+
+pub(super) async fn update(tx: &mut TenantTx, id: RouterId, name: &str, site: Option<SiteId>) -> Result<(), RouterError> {
+    sqlx::query("UPDATE router SET name = $3, site_id = $4 WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant())
+        .bind(id)
+        .bind(name)
+        .bind(site)
+        .execute(tx.conn())
+        .await
+        .map_err(taken)?;
+    Ok(())
+}
+
+fn taken(error: sqlx::Error) -> RouterError {
+    match on_constraint(&error) {
+        Some("router_name_unique") => RouterError::NameTaken,
+        Some("router_serial_unique") => RouterError::SerialTaken,
+        _ => DbError::from(error).into(),
+    }
+}
+
+pub(super) async fn stands(tx: &mut TenantTx, id: RouterId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM router WHERE tenant_id = $1 AND id = $2 AND removed_at IS NULL)")
+        .bind(tx.tenant())
+        .bind(id)
+        .fetch_one(tx.conn())
+        .await?)
 }
 
 /// Reads a router that was not removed, and holds it against others who would change it until the transaction ends.
@@ -129,16 +175,8 @@ pub(super) async fn lock(tx: &mut TenantTx, id: RouterId) -> Result<Router, Rout
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: RouterId) -> Result<Router, RouterError> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT r.id, r.name, r.stage, r.serial, r.board, r.version, a.address, r.created_at FROM router r
-           LEFT JOIN tunnel_address a ON a.tenant_id = r.tenant_id AND a.router_id = r.id
-          WHERE r.tenant_id = $1 AND r.removed_at IS NULL AND r.id = $2",
-    )
-    .bind(tx.tenant())
-    .bind(id)
-    .fetch_optional(tx.conn())
-    .await
-    .map_err(DbError::from)?;
+    let row: Option<Row> =
+        sqlx::query_as(router!("r.id = $2")).bind(tx.tenant()).bind(id).fetch_optional(tx.conn()).await.map_err(DbError::from)?;
     row.map(Router::from).ok_or(RouterError::NotFound)
 }
 
