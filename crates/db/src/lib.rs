@@ -18,7 +18,7 @@ mod testing;
 
 pub use cluster::{Binaries, Cluster, ClusterError, ClusterOptions};
 pub use doors::{ActorLabel, Db, DbError, Origin, PlatformActor, PlatformTx, Reach, TenantDoor, TenantTx, on_constraint};
-pub use locator::{Locator, Login, LoginMembership, OnHub, OperatorCredential, TenantStanding, TokenCredential};
+pub use locator::{Locator, Login, LoginMembership, NamedTenant, OnHub, OperatorCredential, TenantStanding, TokenCredential};
 pub use migrate::{MigrateError, Source, connect, migrate};
 #[cfg(feature = "testing")]
 pub use testing::TestDb;

@@ -1,8 +1,10 @@
 //! Finds whose a credential is and what is due, without acting: it reads a declared set of columns across tenants, takes entries off the
 //! outbox, and does nothing else. It is not audited, because it runs on every request.
 
+mod named;
 mod tenancy;
 
+pub use named::NamedTenant;
 pub use tenancy::{OnHub, TenantStanding};
 
 use crate::doors::{ActorLabel, DbError, PlatformActor, Reach, TenantDoor};
@@ -226,7 +228,7 @@ impl Locator {
     /// When the database does not answer.
     pub async fn tenants(&self, part: &'static str) -> Result<Vec<TenantDoor>, DbError> {
         let ids: Vec<TenantId> =
-            sqlx::query_scalar("SELECT id FROM tenant WHERE status NOT IN ('purging', 'purged') ORDER BY id")
+            sqlx::query_scalar("SELECT id FROM tenant WHERE status NOT IN ('purging', 'purged') AND shadow_of IS NULL ORDER BY id")
                 .fetch_all(&self.pool)
                 .await?;
         Ok(ids.into_iter().map(|tenant| system(tenant, part)).collect())
@@ -329,7 +331,8 @@ impl Locator {
     /// When the database does not answer.
     pub async fn routers_with_expiry(&self, from: Timestamp, until: Timestamp) -> Result<Vec<(TenantDoor, RouterId)>, DbError> {
         let rows: Vec<(TenantId, RouterId)> = sqlx::query_as(
-            "SELECT tenant_id, router_id FROM entitlement WHERE voided_at IS NULL AND ends_at > $1 AND ends_at <= $2
+            "SELECT e.tenant_id, e.router_id FROM entitlement e JOIN tenant t ON t.id = e.tenant_id AND t.shadow_of IS NULL
+              WHERE e.voided_at IS NULL AND e.ends_at > $1 AND e.ends_at <= $2
              UNION
              SELECT s.tenant_id, s.router_id FROM router_state s JOIN tenant t ON t.id = s.tenant_id
               WHERE t.service_ends_at > $1 AND t.service_ends_at <= $2",

@@ -1,6 +1,6 @@
 //! Putting rows back, in one transaction that has said what it is.
 
-use super::shape::TableShape;
+use super::shape::{Shape, TableShape};
 use crate::doors::{Db, DbError, PlatformActor, PlatformTx, TenantTx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
@@ -84,6 +84,35 @@ impl PlatformTx {
         .bind(by.label().as_str())
         .execute(self.conn())
         .await?;
+        Ok(())
+    }
+
+    /// Puts a tenant's own row in, as `row` has it with `changes` over it; where the tenant is there, the named columns are set.
+    ///
+    /// # Errors
+    /// When a rule of the table is broken or the database does not answer.
+    ///
+    /// # Panics
+    /// When a column is none of the table's.
+    pub async fn put_tenant(
+        &mut self,
+        shape: &Shape,
+        tenant: TenantId,
+        columns: &[String],
+        row: &str,
+        changes: &str,
+    ) -> Result<(), DbError> {
+        let table = shape.table("tenant").expect("the registry has it");
+        assert!(columns.iter().all(|column| table.column(column).is_some()), "only columns of the table");
+        let columns: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+        let columns = columns.join(", ");
+        let values = format!("SELECT {columns} FROM jsonb_populate_record(NULL::tenant, $1::jsonb || $2::jsonb)");
+        let update = format!("UPDATE tenant SET ({columns}) = ({values}) WHERE id = $3");
+        let update = sqlx::query(AssertSqlSafe(update)).bind(row).bind(changes).bind(tenant);
+        if update.execute(self.conn()).await?.rows_affected() == 0 {
+            let insert = format!("INSERT INTO tenant ({columns}) {values}");
+            sqlx::query(AssertSqlSafe(insert)).bind(row).bind(changes).execute(self.conn()).await?;
+        }
         Ok(())
     }
 
