@@ -264,6 +264,27 @@ END $$;
 REVOKE ALL ON FUNCTION purge_tenant_rows(name[], uuid, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION purge_tenant_rows(name[], uuid, integer) TO mastwire_platform;
 
+-- Says whether any of some tables holds a row of a tenant that is being purged.
+CREATE FUNCTION tenant_has_rows(tables name[], tenant uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+    one name;
+    found boolean;
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM tenant t WHERE t.id = tenant AND t.status = 'purging') THEN
+        RAISE EXCEPTION 'tenant % is not being purged', tenant USING ERRCODE = 'MW004';
+    END IF;
+    FOREACH one IN ARRAY tables LOOP
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I t WHERE t.tenant_id = $1)', one) INTO found USING tenant;
+        IF found THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END $$;
+REVOKE ALL ON FUNCTION tenant_has_rows(name[], uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenant_has_rows(name[], uuid) TO mastwire_platform;
+
 -- Puts the blocks of a tenant that is being purged to rest, those of which an address was used or was resting.
 CREATE FUNCTION retire_tunnel_blocks(tenant uuid, until timestamptz) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::provisioning::Provisioner;
 use crate::secrets::Vault;
+use crate::tenants::Rates;
 use crate::tunnels::Tunnels;
 use db::Db;
 use model::{Clock, Entropy};
@@ -23,6 +24,8 @@ pub struct App {
     pub tunnels: Tunnels,
     /// The one writer to routers.
     pub provisioner: Provisioner,
+    /// How often each tenant may ask.
+    pub rates: Rates,
     /// What the operator of the machine set.
     pub config: Config,
 }

@@ -6,7 +6,7 @@ use crate::operators::{self, Role};
 use crate::provisioning::Provisioner;
 use crate::secrets::{MasterKey, Vault};
 use crate::serve::SystemClock;
-use crate::tenants::{self, NewTenant};
+use crate::tenants::{self, NewTenant, Rates};
 use crate::tunnels::{self, Tunnels};
 use crate::{enrolment, workers};
 use axum::Router as AxumRouter;
@@ -25,6 +25,8 @@ use tunnel::HubEvent;
 
 /// Answers larger than this are a fault.
 const ANSWER_MAX: usize = 8 << 20;
+/// Requests a minute of a tenant whose limit no test has set.
+const REQUESTS_PER_MINUTE: i64 = 1 << 40;
 /// Where the hub listens unless a test needs it elsewhere.
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -210,6 +212,7 @@ impl TestApp {
             time_zone: "Africa/Nairobi".to_owned(),
             admin_login: login.clone(),
             admin_name: name.to_owned(),
+            trial_ends_at: None,
         };
         let (id, setup) = tenants::create(&self.app, &PlatformActor::system("test"), new).await.expect("a new tenant");
         let token = self.log_in(&login, &setup.expect("a new person")).await;
@@ -297,6 +300,8 @@ async fn start(
     let vault = Vault::new(master, entropy.clone());
     let (tunnels, events) = Tunnels::start(&db, &vault, &*clock, &*entropy, &config).await.expect("a hub on a free port");
     config.endpoint_port = tunnels.address().port();
-    let app = App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), config };
+    // Tests ask faster than people do; the limit of one has to be set to be met.
+    let rates = Rates::new(REQUESTS_PER_MINUTE);
+    let app = App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), rates, config };
     (Arc::new(app), events)
 }

@@ -66,6 +66,12 @@ kinds! {
     MediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body has the wrong content type";
     /// A limit was reached.
     Limit = "limit-reached", TOO_MANY_REQUESTS, "A limit was reached";
+    /// The ISP has as much of something as it may.
+    TenantLimit = "tenant-limit-reached", CONFLICT, "The ISP's limit is reached";
+    /// The ISP's standing forbids it.
+    Restricted = "tenant-restricted", FORBIDDEN, "The tenant is restricted";
+    /// The ISP asks more often than it may.
+    RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Too many requests";
     /// A router could not be reached or refused.
     Router = "router-unavailable", BAD_GATEWAY, "The router did not do it";
     /// The database is away.
@@ -101,6 +107,9 @@ pub struct Problem {
     /// The fields that are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// In how many seconds it is worth trying again; the header `Retry-After` says the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
@@ -114,6 +123,7 @@ impl Problem {
             detail: detail.into(),
             instance: None,
             errors: Vec::new(),
+            retry_after_s: None,
         }
     }
 
@@ -130,6 +140,16 @@ impl Problem {
     #[must_use]
     pub fn not_found(what: &str) -> Self {
         Self::new(ProblemKind::NotFound, format!("there is no such {what}"))
+    }
+
+    /// Makes the problem of a tenant that asks too often.
+    #[must_use]
+    pub fn rate_limited(wait: std::time::Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let detail = format!(
+            "this ISP has used its requests of the minute: try again in {seconds} s, or ask the platform's operator for more"
+        );
+        Self { retry_after_s: Some(seconds), ..Self::new(ProblemKind::RateLimited, detail) }
     }
 
     /// Logs a fault of ours and tells the client nothing of it.
@@ -176,6 +196,9 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(&self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         // The request id is put in by the outermost layer, which finds the problem here.
         response.extensions_mut().insert(self);
         response

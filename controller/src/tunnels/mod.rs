@@ -21,7 +21,7 @@ use tunnel::{HubConfig, HubEvent, Peer, PeerStatus, Pending};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 /// How long a released address rests.
-const QUARANTINE: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub const QUARANTINE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a connection to a router may take to open; on a bad link a lost SYN is sent again after a second or two.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 

@@ -1,0 +1,214 @@
+//! How often each tenant may ask in a minute: a bucket of requests per tenant, in memory, filled again second by second. The clock here is the
+//! machine's monotonic one, since a correction of the wall clock must neither open nor close the door.
+
+use super::rules::limits::Limit;
+use crate::app::App;
+use db::DbError;
+use model::TenantId;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Tenants that are remembered at once; beyond that, those whose buckets are full again are forgotten.
+const TENANTS_MAX: usize = 4_096;
+/// How long a limit that was read is believed: another controller may have changed it.
+const BELIEVED: Duration = Duration::from_secs(60);
+const MINUTE_S: f64 = 60.0;
+
+/// The buckets of all tenants.
+#[derive(Debug)]
+pub struct Rates {
+    per_minute: i64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    buckets: HashMap<TenantId, Bucket>,
+    /// Requests that were let in and are not written down yet.
+    counted: HashMap<TenantId, i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    per_minute: i64,
+    left: f64,
+    filled_at: Instant,
+    read_at: Instant,
+}
+
+impl Bucket {
+    const fn new(per_minute: i64, now: Instant) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "a number of requests a minute is far below 2^52")]
+        let left = per_minute as f64;
+        Self { per_minute, left, filled_at: now, read_at: now }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a number of requests a minute is far below 2^52")]
+    fn fill(&mut self, now: Instant) {
+        let full = self.per_minute as f64;
+        let gained = now.duration_since(self.filled_at).as_secs_f64() * full / MINUTE_S;
+        self.left = (self.left + gained).min(full);
+        self.filled_at = now;
+    }
+
+    /// Takes one request out, or says in how many seconds there is one.
+    #[expect(clippy::cast_precision_loss, reason = "a number of requests a minute is far below 2^52")]
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        self.fill(now);
+        if self.left >= 1.0 {
+            self.left -= 1.0;
+            return Ok(());
+        }
+        let rate = self.per_minute as f64 / MINUTE_S;
+        // A limit of nothing at all is asked about again in a minute.
+        let wait = if rate > 0.0 { (1.0 - self.left) / rate } else { MINUTE_S };
+        Err(Duration::from_secs_f64(wait.min(MINUTE_S)))
+    }
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self::new(Limit::ApiRequests.bounds(false).hard)
+    }
+}
+
+impl Rates {
+    /// Makes them with what holds for a tenant for which the platform set nothing, in requests a minute.
+    #[must_use]
+    pub fn new(per_minute: i64) -> Self {
+        Self { per_minute, inner: Mutex::default() }
+    }
+
+    /// Counts a request of a tenant and lets it in, or says how long to wait.
+    ///
+    /// # Errors
+    /// When the tenant's limit cannot be read.
+    pub async fn take(&self, app: &App, tenant: TenantId) -> Result<Result<(), Duration>, DbError> {
+        let now = Instant::now();
+        if !self.knows(tenant, now) {
+            let per_minute = app.db.locator().request_limit(tenant).await?.unwrap_or(self.per_minute);
+            self.learn(tenant, per_minute, now);
+        }
+        Ok(self.take_at(tenant, now))
+    }
+
+    fn knows(&self, tenant: TenantId, now: Instant) -> bool {
+        let inner = self.inner.lock().expect("nobody panics with the lock");
+        inner.buckets.get(&tenant).is_some_and(|bucket| now.duration_since(bucket.read_at) < BELIEVED)
+    }
+
+    fn learn(&self, tenant: TenantId, per_minute: i64, now: Instant) {
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        match inner.buckets.get_mut(&tenant) {
+            Some(bucket) if bucket.per_minute == per_minute => bucket.read_at = now,
+            _ => {
+                if inner.buckets.len() >= TENANTS_MAX {
+                    inner.buckets.retain(|_, bucket| now.duration_since(bucket.filled_at) < Duration::from_secs(60));
+                }
+                inner.buckets.insert(tenant, Bucket::new(per_minute, now));
+            }
+        }
+    }
+
+    fn take_at(&self, tenant: TenantId, now: Instant) -> Result<(), Duration> {
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        let bucket = inner.buckets.entry(tenant).or_insert_with(|| Bucket::new(self.per_minute, now));
+        bucket.take(now)?;
+        *inner.counted.entry(tenant).or_default() += 1;
+        Ok(())
+    }
+
+    /// Returns how many of a tenant's requests are out of its bucket now.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "what is left lies between 0 and the limit")]
+    pub fn used(&self, tenant: TenantId) -> i64 {
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        inner.buckets.get_mut(&tenant).map_or(0, |bucket| {
+            bucket.fill(Instant::now());
+            bucket.per_minute - bucket.left as i64
+        })
+    }
+
+    /// Reads a tenant's limit anew with its next request.
+    pub fn forget(&self, tenant: TenantId) {
+        self.inner.lock().expect("nobody panics with the lock").buckets.remove(&tenant);
+    }
+
+    /// Hands out what was counted since the last time.
+    pub(super) fn drain(&self) -> HashMap<TenantId, i64> {
+        std::mem::take(&mut self.inner.lock().expect("nobody panics with the lock").counted)
+    }
+
+    /// Takes back what could not be written down.
+    pub(super) fn give_back(&self, tenant: TenantId, count: i64) {
+        *self.inner.lock().expect("nobody panics with the lock").counted.entry(tenant).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn tenant(number: u128) -> TenantId {
+        TenantId::from_uuid(Uuid::from_u128(number))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_bucket_empties_and_fills_again() {
+        let rates = Rates::new(60);
+        let now = Instant::now();
+        rates.learn(tenant(1), 60, now);
+        assert!((0..60).all(|_| rates.take_at(tenant(1), now).is_ok()), "a minute's worth at once");
+        let wait = rates.take_at(tenant(1), now).expect_err("nothing is left");
+        assert!((Duration::from_millis(900)..=Duration::from_secs(1)).contains(&wait), "{wait:?}");
+        assert_eq!(rates.take_at(tenant(2), now), Ok(()), "another tenant has its own");
+        assert_eq!(rates.take_at(tenant(1), now + Duration::from_secs(1)), Ok(()));
+        assert!(rates.take_at(tenant(1), now + Duration::from_secs(1)).is_err());
+        let rested = now + Duration::from_secs(3600);
+        assert_eq!((0..100).filter(|_| rates.take_at(tenant(1), rested).is_ok()).count(), 60, "an hour saves up no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_let_in_is_counted_once() {
+        let rates = Rates::new(3);
+        let now = Instant::now();
+        let let_in = (0..5).filter(|_| rates.take_at(tenant(1), now).is_ok()).count();
+        assert_eq!((let_in, rates.used(tenant(1))), (3, 3));
+        assert_eq!(rates.drain(), HashMap::from([(tenant(1), 3)]));
+        assert!(rates.drain().is_empty());
+        rates.give_back(tenant(1), 3);
+        assert_eq!(rates.drain(), HashMap::from([(tenant(1), 3)]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_is_read_again_after_a_minute_and_a_new_one_counts_at_once() {
+        let rates = Rates::new(10);
+        let now = Instant::now();
+        assert!(!rates.knows(tenant(1), now));
+        rates.learn(tenant(1), 2, now);
+        assert!(rates.knows(tenant(1), now + Duration::from_secs(59)));
+        assert!(!rates.knows(tenant(1), now + BELIEVED));
+        assert!((0..2).all(|_| rates.take_at(tenant(1), now).is_ok()));
+        rates.learn(tenant(1), 2, now);
+        assert!(rates.take_at(tenant(1), now).is_err(), "reading the same limit again gives nothing back");
+        rates.learn(tenant(1), 4, now);
+        assert_eq!(rates.take_at(tenant(1), now), Ok(()));
+        rates.learn(tenant(1), 0, now);
+        assert_eq!(rates.take_at(tenant(1), now), Err(Duration::from_secs(60)), "none at all");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_tenants_are_remembered_than_ask() {
+        let rates = Rates::new(10);
+        let now = Instant::now();
+        for number in 0..TENANTS_MAX as u128 {
+            rates.learn(tenant(number), 10, now);
+        }
+        let later = now + Duration::from_secs(120);
+        rates.learn(tenant(u128::MAX), 10, later);
+        assert_eq!(rates.inner.lock().expect("no panic").buckets.len(), 1);
+    }
+}
