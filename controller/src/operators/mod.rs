@@ -18,7 +18,7 @@ pub use store::{OperatorView, TokenView};
 use crate::app::App;
 use db::{ActorLabel, Db, DbError, LoginMembership, Origin, PlatformActor, TenantDoor, TenantTx};
 use jiff::{SignedDuration, Timestamp};
-use model::{ApiTokenId, Entropy, LoginSessionId, OperatorId, Secret, TenantId};
+use model::{ApiTokenId, Deed, Entropy, LoginSessionId, OperatorId, Secret, Standing, TenantId};
 use tokens::TokenKind;
 
 /// How long a login lasts.
@@ -46,6 +46,11 @@ pub enum OperatorError {
     /// A suspended tenant may only look.
     #[error("the ISP's account is suspended: nothing can be changed until it is active again")]
     Suspended,
+    /// A restricted tenant neither sells nor grows.
+    #[error(
+        "the ISP's account is restricted: no sales, and no new customers, routers or vouchers, until what is owed to the platform is settled"
+    )]
+    Restricted,
     /// A field is wrong.
     #[error("{field}: {message}")]
     Field { field: &'static str, message: &'static str },
@@ -100,7 +105,7 @@ impl Actor {
 pub struct TenantScope {
     door: TenantDoor,
     role: Role,
-    suspended: bool,
+    standing: Standing,
 }
 
 impl TenantScope {
@@ -127,15 +132,26 @@ impl TenantScope {
         Ok(app.db.tenant(&self.door).await?)
     }
 
-    /// Opens the tenant's transaction to change something, if the role includes the permission and the tenant is active.
+    /// Opens the tenant's transaction to change something, if the role includes the permission and the tenant's standing lets it change
+    /// anything. Taking data out is let in longer than all else.
     ///
     /// # Errors
     /// When one of them is not so, or the database does not answer.
     pub async fn write(&self, app: &App, permission: Permission) -> Result<TenantTx, OperatorError> {
-        if self.suspended {
+        let deed = if permission == Permission::DataExport { Deed::Export } else { Deed::Change };
+        if !self.standing.allows(deed) {
             return Err(OperatorError::Suspended);
         }
         self.read(app, permission).await
+    }
+
+    /// As [`TenantScope::write`], for a deed that a tenant which owes something may not do any more.
+    ///
+    /// # Errors
+    /// When one of them is not so, or the database does not answer.
+    pub async fn write_to(&self, app: &App, deed: Deed, permission: Permission) -> Result<TenantTx, OperatorError> {
+        let tx = self.write(app, permission).await?;
+        if self.standing.allows(deed) { Ok(tx) } else { Err(OperatorError::Restricted) }
     }
 
     /// Returns who acts.
@@ -173,7 +189,10 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Actor, OperatorError
         Some((TokenKind::Setup | TokenKind::Line, _)) | None => return Err(OperatorError::Credential),
     };
     let role = Role::from_stored(&role).ok_or(OperatorError::Credential)?;
-    Ok(Actor::Tenant { scope: TenantScope { door, role, suspended: status != "active" }, session })
+    // Into a tenant that is being removed nothing leads any more.
+    let standing =
+        Standing::from_stored(&status).filter(|standing| standing.allows(Deed::Read)).ok_or(OperatorError::Credential)?;
+    Ok(Actor::Tenant { scope: TenantScope { door, role, standing }, session })
 }
 
 /// What a login gives.

@@ -23,6 +23,7 @@ impl From<OperatorError> for Problem {
             OperatorError::ChooseTenant(_) => Self::field("tenant", error.to_string()),
             OperatorError::Forbidden => Self::new(ProblemKind::Forbidden, error.to_string()),
             OperatorError::Suspended => Self::new(ProblemKind::Suspended, error.to_string()),
+            OperatorError::Restricted => Self::new(ProblemKind::Restricted, error.to_string()),
             OperatorError::Field { field, message } => Self::field(field, message),
             OperatorError::LoginTaken => Self::new(ProblemKind::Exists, error.to_string()),
             OperatorError::NotFound(what) => Self::not_found(what),
