@@ -9,6 +9,7 @@ pub mod devices;
 pub mod enrolment;
 pub mod http;
 pub mod ledger;
+pub mod monitoring;
 pub mod operators;
 pub mod packages;
 pub mod payments;
@@ -38,6 +39,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(packages::routes())
         .merge(customers::routes())
         .merge(sessions::routes())
+        .merge(monitoring::routes())
         .merge(routers::routes())
         .merge(devices::routes())
         .merge(enrolment::routes())

@@ -8,12 +8,14 @@ mod import;
 mod routes;
 mod rules;
 mod store;
+mod watched;
 
 pub use entitlements::{Granted, awaiting_online, grant, mark_applied, mark_online, void};
 pub use import::{Imported, import};
 pub use routes::routes;
 pub use rules::readable;
 pub use store::{Customer, CustomerView, Timeline, lock, timeline};
+pub use watched::{Service, by_logins, exists, owed, owed_on, service};
 
 use crate::app::App;
 use crate::operators::{OperatorError, Permission, TenantScope};

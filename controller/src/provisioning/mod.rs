@@ -14,14 +14,18 @@ mod session;
 mod settings;
 mod store;
 mod turn;
+mod watch;
 mod worker;
 
+pub use facts::{FindingView, Preflight};
 pub use leave::clean;
 pub use routes::routes;
 pub use rules::{ServiceChoice, ServiceFault};
 pub use session::{Account, OpenError, open, open_with};
 pub use settings::{API_WAS_OFF, NTP_HAD_NO_SERVERS, NTP_WAS_OFF};
+pub use store::StateView;
 pub use turn::Turn;
+pub use watch::{Watch, examine, state_of, watch};
 pub use worker::{Finished, Provisioner};
 
 use crate::app::App;
@@ -85,6 +89,9 @@ pub enum ProvisionError {
     /// The customers could not be read.
     #[error("the router's customers could not be read")]
     Customers(#[from] crate::customers::CustomerError),
+    /// Who is online could not be written down.
+    #[error("the router's sessions could not be written down")]
+    Sessions(#[from] crate::sessions::SessionError),
     /// The database did not answer.
     #[error(transparent)]
     Db(#[from] DbError),

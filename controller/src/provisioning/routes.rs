@@ -37,7 +37,9 @@ impl From<ProvisionError> for Problem {
             }
             ProvisionError::OtherSerial { .. } => Self::new(ProblemKind::Conflict, error.to_string()),
             ProvisionError::Site(_) => Self::new(ProblemKind::Conflict, telemetry::chain(&error)),
-            ProvisionError::Vault(_) | ProvisionError::Tunnel(_) | ProvisionError::Customers(_) => Self::internal(&error),
+            ProvisionError::Vault(_) | ProvisionError::Tunnel(_) | ProvisionError::Customers(_) | ProvisionError::Sessions(_) => {
+                Self::internal(&error)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! else's payment. A router that is away has no worker; its next handshake makes one.
 
 use super::turn::{Turn, Turns};
-use super::{ProvisionError, run, store};
+use super::{ProvisionError, run, store, watch};
 use crate::app::App;
 use crate::customers;
 use crate::tunnels::{self, TunnelError};
@@ -244,6 +244,7 @@ impl Worker {
         let _: Result<usize, _> = self.provisioner.inner.news.send(finished);
         if let (Next::Idle, Some(session)) = (&next, session.as_ref()) {
             self.watch_online(session).await;
+            self.note_sessions(session).await;
         }
         next
     }
@@ -296,6 +297,16 @@ impl Worker {
         };
         if let Err(error) = record.await {
             tracing::warn!(router.id = %self.router, error = %telemetry::chain(&error), "a failure could not be recorded");
+        }
+    }
+
+    /// Writes down who is online, unless there is new work.
+    async fn note_sessions(&self, session: &run::Session) {
+        tokio::select! {
+            result = watch::note(&self.app, &self.door, self.router, session.client()) => if let Err(error) = result {
+                tracing::debug!(router.id = %self.router, error = %telemetry::chain(&error), "who is online could not be written down");
+            },
+            () = self.wanted() => {}
         }
     }
 

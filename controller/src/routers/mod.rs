@@ -2,9 +2,11 @@
 
 mod routes;
 mod store;
+mod watched;
 
 pub use routes::routes;
 pub use store::Stage;
+pub use watched::{Watched, serving, watched};
 
 use crate::app::App;
 use crate::enrolment::{self, EnrolmentError, EnrolmentView, Texts};
