@@ -1,9 +1,11 @@
 //! Routers from the day they are added to the day they are taken out: name, stage, serial number, and the texts that let them join.
 
+mod moves;
 mod routes;
 mod store;
 mod watched;
 
+pub use moves::{Moved, RouterMove, relocate};
 pub use routes::routes;
 pub use store::Stage;
 pub use watched::{Watched, serving, watched};
@@ -14,11 +16,13 @@ use crate::http::{List, Page};
 use crate::operators::{OperatorError, Permission, TenantScope};
 use crate::provisioning::{self, Turn};
 use crate::sites;
+use crate::tenants::{self, Limit, LimitError};
 use crate::tunnels::{self, TunnelError};
 use db::{DbError, TenantDoor, TenantTx};
 use jiff::Timestamp;
-use model::{RouterId, SiteId};
+use model::{RouterId, SiteId, Standing};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -46,6 +50,24 @@ pub enum RouterError {
     /// There is no such router.
     #[error("there is no such router")]
     NotFound,
+    /// The ISP that should get it is not there.
+    #[error("there is no such tenant")]
+    NoTenant,
+    /// It is that ISP's already.
+    #[error("the router is this ISP's already")]
+    SameTenant,
+    /// The ISP that should get it may not grow.
+    #[error("the ISP that should get it is {0}, and cannot get a router now")]
+    Receiver(Standing),
+    /// No reason was given.
+    #[error("write 1 to 200 printable characters")]
+    Reason,
+    /// Customers are on it.
+    #[error("{0} customer(s) are on the router: move them to another one first, or say that they stay behind")]
+    HasCustomers(i64),
+    /// What is on it cannot be taken off.
+    #[error("the router could not be cleaned ({0}), so it stays where it is: connect it, or reset it by hand and say so")]
+    NotCleaned(String),
     /// The site where it should stand is not there.
     #[error("there is no such site")]
     NoSite,
@@ -63,6 +85,9 @@ pub enum RouterError {
     /// The texts could not be made.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
+    /// The tenant has as many routers as it may.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The tunnel does not work.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
@@ -137,15 +162,29 @@ pub struct Added {
 /// # Errors
 /// When the name is taken, a limit is reached, or the role may not.
 pub async fn add(app: &App, scope: &TenantScope, name: &str) -> Result<Added, RouterError> {
-    let name = good_name(name)?;
-    let now = app.clock.now();
     let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let added = make(app, &mut tx, name, None, "router.add").await?;
+    commit(app, tx, added).await
+}
+
+/// Makes a router that waits for its enrolment; `serial` is known beforehand of one that comes from elsewhere. If the transaction is not
+/// kept, the hub has to forget the enrolment.
+async fn make(
+    app: &App,
+    tx: &mut TenantTx,
+    name: &str,
+    serial: Option<&str>,
+    action: &'static str,
+) -> Result<Added, RouterError> {
+    let now = app.clock.now();
+    let name = good_name(name)?;
+    tenants::check(tx, Limit::Routers, 1, now).await?;
     let id = RouterId::generate(now, &*app.entropy);
-    store::insert(&mut tx, id, name, None, now).await?;
-    let address = tunnels::allocate_address(app, &mut tx, id).await?;
-    tx.audit(now, "router.add", &id.to_string(), serde_json::json!({ "name": name })).await?;
-    let texts = enrolment::create(app, &mut tx, id).await?;
-    commit(app, tx, texts).await.map(|texts| Added { id, address: address.into(), texts })
+    store::insert(tx, id, name, serial, now).await?;
+    let address = tunnels::allocate_address(app, tx, id).await?;
+    tx.audit(now, action, &id.to_string(), serde_json::json!({ "name": name })).await?;
+    let texts = enrolment::create(app, tx, id).await?;
+    Ok(Added { id, address: address.into(), texts })
 }
 
 /// Brings a name into its form.
@@ -204,6 +243,14 @@ pub async fn stands(tx: &mut TenantTx, id: RouterId) -> Result<bool, DbError> {
     store::stands(tx, id).await
 }
 
+/// Reads the routers that are there by their names, for a file that names them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_name(tx: &mut TenantTx) -> Result<HashMap<String, RouterId>, DbError> {
+    store::by_name(tx).await
+}
+
 /// Makes new texts for a router; the earlier ones are good no more. A tunnel that works stays until the new texts have been used.
 ///
 /// # Errors
@@ -219,16 +266,16 @@ pub async fn reissue(app: &App, scope: &TenantScope, id: RouterId) -> Result<Add
     };
     tx.audit(now, "router.reissue", &id.to_string(), serde_json::json!({})).await?;
     let texts = enrolment::create(app, &mut tx, id).await?;
-    commit(app, tx, texts).await.map(|texts| Added { id, address, texts })
+    commit(app, tx, Added { id, address, texts }).await
 }
 
 /// The hub knows of the enrolment already, so that a paste cannot come too early; if it was not kept, the hub forgets it.
-async fn commit(app: &App, tx: TenantTx, texts: Texts) -> Result<Texts, RouterError> {
+async fn commit(app: &App, tx: TenantTx, added: Added) -> Result<Added, RouterError> {
     if let Err(error) = tx.commit().await {
-        app.tunnels.forget(texts.id).await?;
+        app.tunnels.forget(added.texts.id).await?;
         return Err(error.into());
     }
-    Ok(texts)
+    Ok(added)
 }
 
 /// Lists the tenant's routers, or those at one site, newest first.
@@ -340,16 +387,37 @@ pub async fn remove(app: &App, scope: &TenantScope, id: RouterId) -> Result<Remo
     let mut tx = scope.write(app, Permission::RoutersWrite).await?;
     store::find(&mut tx, id).await?;
     drop(tx);
-    let (_turn, fault) = clean(app, scope.door(), id).await;
+    take_out(app, scope.door(), id, Departure { action: "router.remove", only_cleaned: false }).await
+}
 
+/// How a router leaves.
+#[derive(Debug, Clone, Copy)]
+struct Departure {
+    /// What the audit log says of it.
+    action: &'static str,
+    /// Whether it stays when it cannot be cleaned.
+    only_cleaned: bool,
+}
+
+async fn take_out(app: &App, door: &TenantDoor, id: RouterId, departure: Departure) -> Result<Removed, RouterError> {
+    let (_turn, fault) = clean(app, door, id).await;
     let now = app.clock.now();
-    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let mut tx = app.db.tenant(door).await?;
     let router = store::lock(&mut tx, id).await?;
+    if departure.only_cleaned
+        && router.stage != Stage::Created
+        && let Some(fault) = fault
+    {
+        // Some of it may be gone from the router: its worker puts it back.
+        tx.touch_router(id, now).await?;
+        tx.commit().await?;
+        return Err(RouterError::NotCleaned(fault));
+    }
     enrolment::cancel(app, &mut tx, id, now).await?;
     let peer = tunnels::unbind_peer(&mut tx, id).await?;
     tunnels::release_address(app, &mut tx, id, peer.is_some()).await?;
     store::remove(&mut tx, id, now).await?;
-    tx.audit(now, "router.remove", &id.to_string(), serde_json::json!({ "cleaned": fault.is_none() })).await?;
+    tx.audit(now, departure.action, &id.to_string(), serde_json::json!({ "cleaned": fault.is_none() })).await?;
     tx.commit().await?;
     if let Some((_, address)) = peer {
         app.tunnels.remove(address).await?;

@@ -1,8 +1,8 @@
 //! Routers over HTTP.
 
-use super::{Added, Removed, RouterChange, RouterError, RouterView};
+use super::{Added, Removed, RouterChange, RouterError, RouterMove, RouterView};
 use crate::app::App;
-use crate::http::{Body, Id, List, Page, Params, Problem, ProblemKind, TenantScope};
+use crate::http::{Actor, Body, Id, List, Page, Params, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,10 +23,17 @@ impl From<RouterError> for Problem {
             RouterError::SerialTaken => Self::new(ProblemKind::Conflict, error.to_string()),
             RouterError::NotFound => Self::not_found("router"),
             RouterError::NoSite => Self::not_found("site"),
+            RouterError::NoTenant => Self::not_found("tenant"),
+            RouterError::Reason => Self::field("reason", error.to_string()),
+            RouterError::SameTenant => Self::field("to", error.to_string()),
+            RouterError::Receiver(_) | RouterError::HasCustomers(_) | RouterError::NotCleaned(_) => {
+                Self::new(ProblemKind::Conflict, error.to_string())
+            }
             RouterError::NotJoined => Self::new(ProblemKind::Conflict, error.to_string()),
             RouterError::OtherSerial => Self::field("serial", error.to_string()),
             RouterError::Operator(error) => error.into(),
             RouterError::Enrolment(error) => error.into(),
+            RouterError::Limit(error) => error.into(),
             RouterError::Tunnel(_) if error.is_full() => Self::new(ProblemKind::Limit, error.to_string()),
             RouterError::Tunnel(_) => Self::internal(&error),
             RouterError::Db(error) => error.into(),
@@ -39,6 +46,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(add, list))
         .routes(routes!(get, change, remove))
+        .routes(routes!(relocate))
         .routes(routes!(reissue))
         .routes(routes!(confirm))
 }
@@ -164,4 +172,28 @@ async fn confirm(
 #[utoipa::path(delete, path = "/routers/{id}", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)), responses((status = 200, body = Removed)))]
 async fn remove(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<RouterId>) -> Result<Json<Removed>, Problem> {
     Ok(Json(super::remove(&app, &scope, id).await?))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct MovedRouter {
+    /// The router as the other ISP has it, and what to paste into it.
+    router: AddedRouter,
+    /// How far it was cleaned.
+    removed: Removed,
+}
+
+/// Moves a router to another ISP: it is cleaned and revoked here, its history stays behind, and it waits for its enrolment there.
+#[utoipa::path(post, path = "/platform/routers/{id}/move", tag = "platform", extensions(("x-permission" = json!("platform"))), params(("id" = RouterId, Path)), request_body = RouterMove,
+    responses((status = 201, body = MovedRouter)))]
+async fn relocate(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(id): Id<RouterId>,
+    Body(request): Body<RouterMove>,
+) -> Result<(StatusCode, Json<MovedRouter>), Problem> {
+    let Actor::Platform { actor, .. } = actor else {
+        return Err(Problem::new(ProblemKind::Forbidden, "only the platform's operators may do this"));
+    };
+    let moved = super::relocate(&app, &actor, id, request).await?;
+    Ok((StatusCode::CREATED, Json(MovedRouter { router: moved.added.into(), removed: moved.removed })))
 }

@@ -8,6 +8,7 @@ use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
 use model::{RouterId, SiteId};
 use serde::Serialize;
 use sqlx::FromRow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -200,4 +201,21 @@ pub(super) async fn remove(tx: &mut TenantTx, id: RouterId, now: Timestamp) -> R
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+pub(super) async fn by_name(tx: &mut TenantTx) -> Result<HashMap<String, RouterId>, DbError> {
+    let rows: Vec<(String, RouterId)> = sqlx::query_as("SELECT name, id FROM router WHERE tenant_id = $1 AND removed_at IS NULL")
+        .bind(tx.tenant())
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Counts the customers on a router who have not left, along a foreign key from its far end.
+pub(super) async fn customers_on(tx: &mut TenantTx, id: RouterId) -> Result<i64, DbError> {
+    Ok(sqlx::query_scalar("SELECT count(*) FROM customer WHERE tenant_id = $1 AND router_id = $2 AND status <> 'terminated'")
+        .bind(tx.tenant())
+        .bind(id)
+        .fetch_one(tx.conn())
+        .await?)
 }

@@ -145,6 +145,11 @@ impl PlatformActor {
         self
     }
 
+    /// Opens a tenant's door in this actor's name.
+    pub(crate) fn door(&self, tenant: TenantId) -> TenantDoor {
+        TenantDoor { tenant, actor: self.label.clone(), reach: Reach::All, origin: self.origin.clone() }
+    }
+
     /// The controller itself, or a person with a shell on its machine.
     #[must_use]
     pub fn system(part: &'static str) -> Self {
