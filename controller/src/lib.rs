@@ -2,12 +2,15 @@
 //! (`store.rs`) and HTTP (`routes.rs`). `app` is built once and passed down; `http` only assembles.
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod customers;
 pub mod devices;
 pub mod enrolment;
+pub mod health;
 pub mod http;
+pub mod jobs;
 pub mod ledger;
 pub mod monitoring;
 pub mod operators;
@@ -47,4 +50,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(ledger::routes())
         .merge(payments::routes())
         .merge(vouchers::routes())
+        .merge(audit::routes())
+        .merge(health::routes())
+        .merge(jobs::routes())
 }

@@ -2,7 +2,7 @@
 //! calls the domain that knows what to do; each survives the database being away.
 
 use crate::app::App;
-use crate::{enrolment, http, provisioning, tunnels};
+use crate::{customers, enrolment, http, jobs, provisioning, tenants, tunnels};
 use db::DbError;
 use jiff::Timestamp;
 use model::{EnrolmentId, WgPublicKey};
@@ -25,6 +25,8 @@ const EXPIRY_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How often every router is looked at although nothing has changed: its fuses reach a week ahead and have to be renewed.
 const LOOK_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// How often it is looked whether a job is due.
+const JOBS_EVERY: Duration = Duration::from_secs(20);
 /// How often the peers' endpoints are stored.
 const ENDPOINTS_EVERY: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,7 @@ pub fn start(app: &Arc<App>, events: mpsc::Receiver<HubEvent>) -> JoinSet<()> {
     set.spawn(expiry(app.clone()));
     set.spawn(sweeps(app.clone()));
     set.spawn(looks(app.clone()));
+    set.spawn(scheduled(app.clone()));
     set
 }
 
@@ -98,6 +101,21 @@ pub async fn touch_expired(app: &App, since: Timestamp, until: Timestamp) -> Res
     Ok(())
 }
 
+async fn scheduled(app: Arc<App>) {
+    let mut random = [0; 8];
+    app.entropy.fill(&mut random);
+    // Of several controllers each has its own, and a restarted one another: it cannot take its former self's lease for its own.
+    let owner = format!("controller-{:016x}", u64::from_be_bytes(random));
+    let mut planned = false;
+    loop {
+        if !planned {
+            planned = report("planning jobs", jobs::plan(&app, jobs::DEFINITIONS).await).is_some();
+        }
+        report("doing what is due", jobs::run_due(&app, &owner, jobs::DEFINITIONS).await);
+        tokio::time::sleep(JOBS_EVERY).await;
+    }
+}
+
 async fn looks(app: Arc<App>) {
     loop {
         report("waking all routers", provisioning::wake_all(&app).await);
@@ -109,7 +127,12 @@ async fn sweeps(app: Arc<App>) {
     loop {
         report("ending enrolments", enrolment::expire(&app).await);
         report("finishing enrolments", enrolment::finish_bound(&app).await);
+        report("letting idle voucher customers go", customers::forget_idle(&app).await);
         report("forgetting old idempotency keys", http::idempotency::forget_old(&app).await);
+        report("moving tenants along", tenants::sweep(&app).await);
+        report("counting requests", tenants::flush_requests(&app).await);
+        report("measuring tenants", tenants::measure_once_a_day(&app).await);
+        report("going on with purges", tenants::resume_purges(&app).await);
         tokio::time::sleep(SWEEP_EVERY).await;
     }
 }

@@ -12,6 +12,9 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// Where the controller is when nobody says otherwise.
@@ -44,6 +47,13 @@ pub(super) struct Connection {
     /// Print the API's answer as it came
     #[arg(long, global = true)]
     json: bool,
+}
+
+impl Connection {
+    /// Says whether JSON is wanted instead of text for people.
+    pub(super) const fn wants_json(&self) -> bool {
+        self.json
+    }
 }
 
 /// Which part of a list is shown.
@@ -258,6 +268,11 @@ impl Client {
     /// # Cancel safety
     /// Not cancel safe: the request may have been carried out.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, ApiError> {
+        let response = self.request(call).await?;
+        self.read(response).await
+    }
+
+    async fn request(&self, call: Call<'_>) -> Result<reqwest::Response, ApiError> {
         let mut url = self.base.clone();
         url.path_segments_mut().expect("only http and https are let in").pop_if_empty().extend(["api", "v1"]).extend(&call.path);
         if !call.query.is_empty() {
@@ -276,8 +291,7 @@ impl Client {
         if let Some((kind, body)) = call.body {
             request = request.header(CONTENT_TYPE, kind).body(body);
         }
-        let response = request.send().await.map_err(|error| self.transport(error))?;
-        self.read(response).await
+        request.send().await.map_err(|error| self.transport(error))
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<Answer, ApiError> {
@@ -299,6 +313,34 @@ impl Client {
         } else {
             Err(foreign())
         }
+    }
+
+    /// Writes an answer that is a file to a path, bit by bit; returns how many bytes it has. A file that is there is replaced, once all is
+    /// there.
+    ///
+    /// # Errors
+    /// When the API refuses or breaks off, or the file cannot be written.
+    ///
+    /// # Cancel safety
+    /// A part of the file may be left beside it, with the ending `.part`.
+    pub(super) async fn save(&self, call: Call<'_>, path: &Path) -> anyhow::Result<u64> {
+        let mut response = self.request(call).await?;
+        if !response.status().is_success() {
+            let Err(refused) = self.read(response).await else { unreachable!("only a success is read as one") };
+            return Err(refused.into());
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let mut file = File::create(&part).with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut bytes = 0;
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(error))? {
+            file.write_all(&chunk).with_context(|| format!("{} cannot be written", path.display()))?;
+            bytes += u64::try_from(chunk.len()).expect("a chunk fits into memory");
+        }
+        file.sync_all()
+            .and_then(|()| std::fs::rename(&part, path))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(bytes)
     }
 
     fn transport(&self, error: reqwest::Error) -> ApiError {

@@ -134,9 +134,35 @@ impl Configuration {
             ("endpoint", format!("{}:{}{guessed}", config.endpoint_host, config.endpoint_port)),
             ("public_url", config.public_url),
             ("supernet", config.supernet.to_string()),
+            ("platform_second_factor", if config.platform_second_factor { "required" } else { "recommended" }.to_owned()),
             // The address holds a password.
             ("database_url", config.database_url.map_or("the private PostgreSQL", |_| "set, not shown").to_owned()),
         ]))
+    }
+}
+
+/// Proves the wall between tenants, and that the books agree, on the database itself
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    mastwire-controller audit\n  \
+    MASTWIRE_DATABASE_URL=postgres://:secret@db.example/mastwire mastwire-controller audit --json\n\n\
+    It looks and changes nothing, whether the controller runs or not. It ends with 0 when nothing was found, with 1 when something was, and with\n\
+    2 when it could not look.")]
+pub(super) struct Audit {
+    #[command(flatten)]
+    data: Data,
+}
+
+impl Audit {
+    /// Returns the report as text, and how many findings there are.
+    pub(super) async fn run(self, json: bool) -> anyhow::Result<(String, u64)> {
+        let config = self.data.config(|_| ())?;
+        let (database, _folder) = database_at_hand(&config, Arc::new(SystemEntropy)).await?;
+        let report = database.db.audit(SystemClock.now()).await;
+        close(database).await;
+        let report = report?;
+        let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { super::audit::readable(&report) };
+        Ok((text, report.found()))
     }
 }
 
@@ -144,6 +170,9 @@ impl Configuration {
 pub(super) struct Recover {
     /// The operator's login name
     login: String,
+    /// Also take the second factor away, for who has lost it with all recovery codes
+    #[arg(long)]
+    forget_second_factor: bool,
     #[command(flatten)]
     data: Data,
     /// The address for the link, where `serve` got it as a flag
@@ -156,23 +185,25 @@ impl Recover {
     pub(super) async fn run(self) -> anyhow::Result<String> {
         let config = self.data.config(|settings| settings.public_url = self.public_url.or(settings.public_url.take()))?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let folder = serve::cluster_folder(&config.data);
-        let running = config.database_url.is_none() && Cluster::is_running(&folder);
-        let _folder;
-        let database = if running {
-            Database { db: db::connect(&Source::Private(&folder), entropy.clone()).await?, cluster: None }
-        } else {
-            if config.database_url.is_none() {
-                _folder = DataFolder::open(&config.data)?;
-            }
-            serve::open_database(&config, entropy.clone()).await?
-        };
-        let token = operators::recover(&database.db, &*entropy, SystemClock.now(), &self.login, false).await;
+        let (database, _folder) = database_at_hand(&config, entropy.clone()).await?;
+        let token = operators::recover(&database.db, &*entropy, SystemClock.now(), &self.login, false, self.forget_second_factor).await;
         close(database).await;
         let token = token?;
         serve::print_setup(&config, &self.login, &token);
         Ok(String::new())
     }
+}
+
+/// Opens the database where it is: through the socket of a controller that runs, else by starting the private one for as long as the command
+/// takes, with the data folder locked; or the operator's own server.
+async fn database_at_hand(config: &Config, entropy: Arc<dyn Entropy>) -> anyhow::Result<(Database, Option<DataFolder>)> {
+    let folder = serve::cluster_folder(&config.data);
+    if config.database_url.is_none() && Cluster::is_running(&folder) {
+        let db = db::connect(&Source::Private(&folder), entropy).await?;
+        return Ok((Database { db, cluster: None }, None));
+    }
+    let locked = if config.database_url.is_none() { Some(DataFolder::open(&config.data)?) } else { None };
+    Ok((serve::open_database(config, entropy).await?, locked))
 }
 
 async fn close(database: Database) {

@@ -1,8 +1,10 @@
 //! The command line: a few commands work on the controller's machine (`local`), all others through the API like any other program.
 //! Each of these returns the text it wants printed; nothing but `output` writes to the terminal.
 
+mod audit;
 mod client;
 mod customers;
+mod health;
 mod local;
 mod login;
 mod operators;
@@ -11,6 +13,7 @@ mod packages;
 mod password;
 mod payments;
 mod routers;
+mod settings;
 mod table;
 mod tenants;
 mod units;
@@ -38,6 +41,7 @@ pub struct Cli {
 enum Command {
     Serve(local::Serve),
     Migrate(local::Migrate),
+    Audit(local::Audit),
     #[command(subcommand)]
     Config(local::Configuration),
     #[command(name = "openapi")]
@@ -61,6 +65,12 @@ enum ApiCommand {
     #[command(subcommand)]
     Tenant(tenants::Tenants),
     #[command(subcommand)]
+    Settings(settings::Settings),
+    #[command(subcommand)]
+    Flag(settings::Flags),
+    #[command(subcommand)]
+    Limit(settings::Limits),
+    #[command(subcommand)]
     Token(operators::Tokens),
     #[command(subcommand)]
     Router(routers::Routers),
@@ -75,6 +85,11 @@ enum ApiCommand {
     Voucher(vouchers::Vouchers),
     #[command(subcommand)]
     Ledger(payments::Ledger),
+    #[command(subcommand)]
+    AuditLog(audit::AuditLog),
+    Health(health::Health),
+    #[command(subcommand)]
+    Job(health::Jobs),
 }
 
 impl Cli {
@@ -91,6 +106,11 @@ impl Cli {
         let text = match self.command {
             Command::Serve(serve) => return serve.run().await,
             Command::Migrate(migrate) => migrate.run().await?,
+            Command::Audit(audit) => {
+                let (text, found) = audit.run(connection.wants_json()).await.map_err(|error| error.context(NotLooked))?;
+                output::print(&text)?;
+                return if found == 0 { Ok(()) } else { Err(Found(found).into()) };
+            }
             Command::Config(config) => config.run()?,
             Command::OpenApi(document) => document.run()?,
             Command::Operator(Operators::Recover(recover)) => recover.run().await?,
@@ -115,6 +135,9 @@ impl ApiCommand {
             Self::Logout => login::log_out(client).await,
             Self::Whoami => login::who_am_i(client).await,
             Self::Tenant(tenants) => tenants.run(client).await,
+            Self::Settings(settings) => settings.run(client).await,
+            Self::Flag(flags) => flags.run(client).await,
+            Self::Limit(limits) => limits.run(client).await,
             Self::Token(tokens) => tokens.run(client).await,
             Self::Router(routers) => routers.run(client).await,
             Self::Package(packages) => packages.run(client).await,
@@ -123,8 +146,27 @@ impl ApiCommand {
             Self::Payment(payments) => payments.run(client).await,
             Self::Voucher(vouchers) => vouchers.run(client).await,
             Self::Ledger(ledger) => ledger.run(client).await,
+            Self::AuditLog(log) => log.run(client).await,
+            Self::Health(health) => health.run(client).await,
+            Self::Job(jobs) => jobs.run(client).await,
         }
     }
+}
+
+/// The audit could not look.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit could not look at the database")]
+struct NotLooked;
+
+/// The audit found something.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit has findings: {0}")]
+struct Found(u64);
+
+/// Returns what the program ends with for an error: 2 when an audit could not look, else 1.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<NotLooked>() { 2 } else { 1 }
 }
 
 /// Prints an error with its causes to standard error, one a line.

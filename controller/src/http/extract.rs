@@ -2,19 +2,26 @@
 
 use super::{Problem, ProblemKind};
 use crate::app::App;
-use crate::operators::{self, Actor, TenantScope};
+use crate::operators::{self, Actor, Asked, OperatorError, Person, TenantScope};
 use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
-use db::Origin;
+use db::{Origin, PlatformActor};
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-impl FromRequestParts<Arc<App>> for Actor {
+/// How much is kept of what a client calls itself, in bytes.
+const USER_AGENT_MAX: usize = 400;
+
+/// Who sent a request, also one of the platform's people who has yet to set up the second factor that is wanted of them.
+#[derive(Debug)]
+pub struct Anybody(pub Actor);
+
+impl FromRequestParts<Arc<App>> for Anybody {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
@@ -26,8 +33,66 @@ impl FromRequestParts<Arc<App>> for Actor {
                 "send `Authorization: Bearer` with the token of a login or an API token",
             ));
         };
-        let Caller(origin) = Caller::of(parts);
-        Ok(operators::authenticate(app, token.trim()).await?.with_origin(origin))
+        let actor = operators::authenticate(app, token.trim(), &asked(parts)).await?;
+        if let Actor::Tenant { scope, .. } = &actor {
+            app.rates.take(app, scope.tenant()).await?.map_err(Problem::rate_limited)?;
+        }
+        Ok(Self(actor))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Anybody(actor) = Anybody::from_request_parts(parts, app).await?;
+        match actor {
+            Self::Platform { second_factor: false, .. } if app.config.platform_second_factor => {
+                Err(OperatorError::CodeMissing.into())
+            }
+            actor => Ok(actor),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Anybody(actor) = Anybody::from_request_parts(parts, app).await?;
+        Ok(Self::behind(actor, asked(parts).origin)?)
+    }
+}
+
+fn asked(parts: &Parts) -> Asked {
+    let header = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Asked {
+        origin: Caller::of(parts).0,
+        what: format!("{} {}", parts.method, parts.uri.path()),
+        user_agent: header.filter(|text| text.len() <= USER_AGENT_MAX).unwrap_or_default().to_owned(),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(asked(parts))
+    }
+}
+
+/// The platform's operator.
+#[derive(Debug, Clone)]
+pub struct Platform(pub PlatformActor);
+
+impl FromRequestParts<Arc<App>> for Platform {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match Actor::from_request_parts(parts, app).await? {
+            Actor::Platform { actor, .. } => Ok(Self(actor)),
+            Actor::Tenant { .. } => Err(Problem::new(ProblemKind::Forbidden, "only the platform's operators may do this")),
+        }
     }
 }
 

@@ -9,10 +9,11 @@ mod server;
 mod sheet;
 
 pub use crate::operators::{Actor, Permission, TenantScope};
-pub use extract::{Body, Caller, Id, Params};
+pub use extract::{Anybody, Body, Caller, Id, Params, Platform};
 pub use page::{List, Page, PageItem};
 pub use problem::{FieldError, Problem, ProblemKind};
 pub use server::{Peer, ServeError, Server, TlsFiles};
+pub use sheet::{Sheet, csv_line, harmful_again};
 
 use crate::app::App;
 use axum::Router as AxumRouter;

@@ -33,6 +33,11 @@ impl Sheet {
         self.text.push_str("\r\n");
     }
 
+    /// Takes out what was written so far, for a table that goes out in parts.
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
     /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -40,9 +45,32 @@ impl Sheet {
     }
 }
 
+/// Reads a cell that may have been made harmless here: the apostrophe goes that was put in front of what looked like a formula.
+#[must_use]
+pub fn harmful_again(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if looks_like_formula(rest) => rest,
+        Some(_) | None => cell,
+    }
+}
+
+/// Apostrophes in front do not count: one that was there before gets another, so that reading takes away just what writing put there.
+fn looks_like_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(FORMULA)
+}
+
+/// Writes one line of a table whose columns are known only when it is written; a number keeps its sign.
+pub fn csv_line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
+    let cells = cells.into_iter().map(|cell| match cell.as_ref().parse::<f64>() {
+        Ok(number) if number.is_finite() && !cell.as_ref().starts_with('+') => cell.as_ref().to_owned(),
+        Ok(_) | Err(_) => quoted(cell.as_ref()),
+    });
+    cells.collect::<Vec<_>>().join(",") + "\r\n"
+}
+
 /// Makes a cell harmless.
 fn quoted(cell: &str) -> String {
-    let harmless = if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell.to_owned() };
+    let harmless = if looks_like_formula(cell) { format!("'{cell}") } else { cell.to_owned() };
     if harmless.contains([',', '"', '\r', '\n']) { format!("\"{}\"", harmless.replace('"', "\"\"")) } else { harmless }
 }
 
@@ -60,6 +88,20 @@ impl IntoResponse for Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn harmless_cells_are_read_as_they_were() {
+        for cell in ["=1+1", "'=1+1", "''=1", "'", "''", "'tis", "-1.29", "+254712345678", "", "plain", "@x"] {
+            let harmless = quoted(cell);
+            assert!(!harmless.starts_with(FORMULA), "{cell}");
+            assert_eq!(harmful_again(&harmless), cell);
+        }
+    }
+
+    #[test]
+    fn a_line_is_harmless_and_its_numbers_stay_numbers() {
+        assert_eq!(csv_line(["-5", "=A1", "a,b", "-5=A1", "inf", "+1"]), "-5,'=A1,\"a,b\",'-5=A1,inf,'+1\r\n");
+    }
 
     #[test]
     fn cells_keep_their_text_and_do_nothing() {

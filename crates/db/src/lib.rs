@@ -13,12 +13,16 @@ mod lines;
 mod locator;
 mod migrate;
 pub mod registry;
+mod schedule;
 #[cfg(feature = "testing")]
 mod testing;
+mod upgrade;
 
 pub use cluster::{Binaries, Cluster, ClusterError, ClusterOptions};
 pub use doors::{ActorLabel, Db, DbError, Origin, PlatformActor, PlatformTx, Reach, TenantDoor, TenantTx, on_constraint};
-pub use locator::{Locator, Login, LoginMembership, NamedTenant, OnHub, OperatorCredential, TenantStanding, TokenCredential};
+pub use locator::{Locator, Login, LoginMembership, NamedTenant, OnHub, OpenInvitation, OperatorCredential, TenantStanding, TokenCredential, VisitCredential};
 pub use migrate::{MigrateError, Source, connect, migrate};
+pub use schedule::ScheduleRow;
 #[cfg(feature = "testing")]
-pub use testing::TestDb;
+pub use testing::{OldDb, TestDb};
+pub use upgrade::{UpgradeError, Upgraded, upgrade};

@@ -10,11 +10,11 @@ pub use access::{Login, LoginMembership, OpenInvitation, OperatorCredential, Tok
 pub use named::NamedTenant;
 pub use tenancy::{OnHub, TenantStanding};
 
-use crate::doors::{ActorLabel, DbError, PlatformActor, Reach, TenantDoor};
+use crate::doors::{ActorLabel, DbError, Reach, TenantDoor};
 use jiff::Timestamp;
-use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::{ApiTokenId, EnrolmentId, LoginSessionId, OperatorId, RouterId, TenantId, WgPublicKey};
-use sqlx::{FromRow, PgPool};
+use jiff_sqlx::ToSqlx as _;
+use model::{EnrolmentId, RouterId, TenantId, WgPublicKey};
+use sqlx::PgPool;
 use std::fmt;
 
 /// The read-only door.

@@ -94,6 +94,16 @@ pub async fn migrate(source: &Source<'_>) -> Result<(), MigrateError> {
     Ok(())
 }
 
+/// Runs the migrations before a version, for a test of that version with rows that were there before.
+#[cfg(feature = "testing")]
+pub(crate) async fn migrate_before(source: &Source<'_>, version: i64) -> Result<(), MigrateError> {
+    let earlier = MIGRATIONS.iter().filter(|migration| migration.version < version).cloned().collect();
+    let mut owner = source.options(OWNER)?.connect().await.map_err(|source| MigrateError::Connect { role: OWNER, source })?;
+    Migrator::with_migrations(earlier).run(&mut owner).await.map_err(MigrateError::Migration)?;
+    drop(owner.close().await);
+    Ok(())
+}
+
 /// Opens the doors to a database whose schema is the one this binary knows.
 ///
 /// # Errors

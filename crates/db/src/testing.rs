@@ -2,7 +2,7 @@
 
 use crate::cluster::{Binaries, Cluster, ClusterOptions, SUPERUSER};
 use crate::doors::Db;
-use crate::migrate::{DATABASE, OWNER, Source, connect, migrate, prepare_private};
+use crate::migrate::{DATABASE, OWNER, Source, connect, migrate, migrate_before, prepare_private};
 use crate::registry::{Class, TABLES, Table};
 use model::{Entropy, SeededEntropy, TenantId};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
@@ -117,6 +117,47 @@ impl TestDb {
         let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut *tx).await;
         drop(tx.rollback().await);
         done.map(|done| done.rows_affected()).map_err(|error| error.to_string())
+    }
+}
+
+/// A database whose schema is older than this program's: a test fills it, migrates it, and looks what became of the rows.
+#[derive(Debug)]
+pub struct OldDb {
+    folder: PathBuf,
+    name: String,
+}
+
+impl OldDb {
+    /// Makes one with all migrations before a version.
+    ///
+    /// # Panics
+    /// When PostgreSQL is missing or refuses.
+    pub async fn before(version: i64) -> Self {
+        let cluster = CLUSTER.get_or_init(start).await;
+        let name = format!("old_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        prepare_private(cluster.folder(), &name).await.expect("roles and database can be made");
+        migrate_before(&Source::Named(cluster.folder(), &name), version).await.expect("the earlier migrations run");
+        Self { folder: cluster.folder().to_owned(), name }
+    }
+
+    /// Connects as a role.
+    ///
+    /// # Panics
+    /// When the role cannot connect.
+    pub async fn connect_as(&self, role: &str) -> PgConnection {
+        Cluster::connect_options(&self.folder, role, &self.name).connect().await.expect("the role can connect")
+    }
+
+    /// Runs the other migrations.
+    ///
+    /// # Panics
+    /// When one of them fails.
+    pub async fn migrate(self) -> TestDb {
+        let source = Source::Named(&self.folder, &self.name);
+        migrate(&source).await.expect("the migrations run");
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(0));
+        let db = connect(&source, entropy).await.expect("the database has the schema");
+        TestDb { db, folder: self.folder, name: self.name }
     }
 }
 

@@ -187,6 +187,8 @@ fn tenant_policy(catalogue: &Catalogue, _now: Timestamp, checked: &mut Checked) 
     for policy in catalogue.policies.iter().filter(|policy| policy.schema == "public") {
         checked.look(1);
         match policy.role.as_deref() {
+            // A restrictive one lets nobody in.
+            Some(APP) if !policy.permissive => {}
             Some(APP) => {
                 let admitted =
                     registry::find(&policy.table).is_some_and(|table| table.class == Class::Tenant || table.app_reads.is_some());

@@ -1,0 +1,51 @@
+//! The list of jobs, in the order of their names. Each calls the domain that knows what to do.
+
+use super::{Cadence, Definition, Outcome};
+use crate::app::App;
+use crate::audit;
+use jiff::SignedDuration;
+use std::sync::Arc;
+
+/// Every job.
+pub const DEFINITIONS: &[Definition] = &[
+    Definition {
+        name: "audit",
+        about: "proves the wall between tenants and that the books agree",
+        cadence: Cadence::Daily { hour: 2, minute: 30 },
+        limit: SignedDuration::from_hours(4),
+        run: |app| Box::pin(nightly_audit(app)),
+    },
+    Definition {
+        name: "months",
+        about: "makes the partitions of the months to come",
+        cadence: Cadence::Every(SignedDuration::from_hours(12)),
+        limit: SignedDuration::from_mins(5),
+        run: |app| Box::pin(make_months(app)),
+    },
+    Definition {
+        name: "retention",
+        about: "drops the months that are older than anybody keeps them",
+        cadence: Cadence::Daily { hour: 3, minute: 30 },
+        limit: SignedDuration::from_mins(30),
+        run: |app| Box::pin(drop_months(app)),
+    },
+];
+
+/// Turns an error into what is kept of it: the whole chain, which goes to the log too.
+fn told<T>(result: Result<T, db::DbError>) -> Result<T, String> {
+    result.map_err(|error| telemetry::chain(&error))
+}
+
+async fn nightly_audit(app: Arc<App>) -> Outcome {
+    told(audit::nightly(&app).await)
+}
+
+async fn make_months(app: Arc<App>) -> Outcome {
+    let made = told(audit::make_months(&app).await)?;
+    Ok(format!("{made} partitions were made"))
+}
+
+async fn drop_months(app: Arc<App>) -> Outcome {
+    let gone = told(audit::drop_months(&app).await)?;
+    Ok(format!("{gone} rows of old months went"))
+}
