@@ -1,6 +1,7 @@
 //! Everything that is built once and passed down. There are no globals.
 
 use crate::config::Config;
+use crate::operators::Throttle;
 use crate::provisioning::Provisioner;
 use crate::secrets::Vault;
 use crate::tenants::Rates;
@@ -26,6 +27,8 @@ pub struct App {
     pub provisioner: Provisioner,
     /// How often each tenant may ask.
     pub rates: Rates,
+    /// How many passwords were tried from where.
+    pub throttle: Throttle,
     /// What the operator of the machine set.
     pub config: Config,
 }

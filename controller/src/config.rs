@@ -30,6 +30,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The network of the routers' tunnel addresses; 10.10.0.0/16. It cannot change once routers have addresses.
     pub supernet: Option<String>,
+    /// Whether the platform's operators have to have a second factor: `recommended`, the default, or `required`.
+    pub platform_second_factor: Option<String>,
     /// A PostgreSQL of your own instead of the private one.
     pub database_url: Option<String>,
 }
@@ -55,6 +57,8 @@ pub struct Config {
     pub public_url: String,
     /// The network of the routers' tunnel addresses.
     pub supernet: Supernet,
+    /// Whether the platform's operators have to have a second factor.
+    pub platform_second_factor: bool,
     /// A PostgreSQL of the operator's own.
     pub database_url: Option<String>,
 }
@@ -84,6 +88,7 @@ const ENVIRONMENT: &[(&str, Setter)] = &[
     ("MASTWIRE_ENDPOINT", |settings, value| settings.endpoint = Some(value)),
     ("MASTWIRE_PUBLIC_URL", |settings, value| settings.public_url = Some(value)),
     ("MASTWIRE_SUPERNET", |settings, value| settings.supernet = Some(value)),
+    ("MASTWIRE_PLATFORM_SECOND_FACTOR", |settings, value| settings.platform_second_factor = Some(value)),
     ("MASTWIRE_DATABASE_URL", |settings, value| settings.database_url = Some(value)),
 ];
 
@@ -154,12 +159,20 @@ impl Settings {
         if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
             faults.push("public_url: write an address that starts with https://".to_owned());
         }
+        let platform_second_factor = match self.platform_second_factor.as_deref() {
+            None | Some("recommended") => false,
+            Some("required") => true,
+            Some(_) => {
+                faults.push("platform_second_factor: write recommended or required".to_owned());
+                false
+            }
+        };
         if !faults.is_empty() {
             return Err(ConfigError(faults));
         }
         let public_url = public_url.trim_end_matches('/').to_owned();
         let database_url = self.database_url;
-        Ok(Config { data, http, tls, hub, endpoint_host, endpoint_port, endpoint_guessed, public_url, supernet, database_url })
+        Ok(Config { data, http, tls, hub, endpoint_host, endpoint_port, endpoint_guessed, public_url, supernet, platform_second_factor, database_url })
     }
 }
 

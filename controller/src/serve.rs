@@ -154,7 +154,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (vault, new_key) = open_vault(&folder.path, &entropy)?;
     let Database { db, cluster } = open_database(&config, entropy.clone()).await?;
     let (tunnels, events) = Tunnels::start(&db, &vault, &*clock, &*entropy, &config).await?;
-    let app = Arc::new(App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), rates: Rates::default(), config });
+    let app = Arc::new(App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), rates: Rates::default(), throttle: operators::Throttle::default(), config });
     let address = server.address()?;
     greet(&app, address, new_key.then(|| folder.path.join("master.key"))).await?;
     run(&app, server, events, stop).await?;

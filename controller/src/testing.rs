@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::config::{Config, Settings};
-use crate::operators::{self, Role};
+use crate::operators::{self, Asked, Attempt, Role, Throttle};
 use crate::provisioning::Provisioner;
 use crate::secrets::{MasterKey, Vault};
 use crate::serve::SystemClock;
@@ -226,7 +226,8 @@ impl TestApp {
     pub async fn log_in(&self, login: &str, setup: &Secret<String>) -> String {
         let password = Secret::new("a password for tests".to_owned());
         operators::set_password(&self.app, setup.expose(), password.clone()).await.expect("a good link");
-        operators::log_in(&self.app, login, password, None).await.expect("the password just set").token.expose().clone()
+        let attempt = Attempt { login, password, tenant: None, code: None };
+        operators::log_in(&self.app, &Asked::default(), attempt).await.expect("the password just set").token.expose().clone()
     }
 
     /// Makes the platform's operator and logs in; returns the bearer token.
@@ -234,8 +235,23 @@ impl TestApp {
     /// # Panics
     /// When that fails.
     pub async fn platform(&self) -> String {
-        let setup = operators::recover(&self.app.db, &*self.app.entropy, self.clock.now(), "admin", true).await.expect("made");
+        let setup = operators::recover(&self.app.db, &*self.app.entropy, self.clock.now(), "admin", true, false).await.expect("made");
         self.log_in("admin", &setup).await
+    }
+
+    /// Invites somebody new to a tenant, accepts for them and logs them in; returns their id and bearer token. `grant` has a role and whatever
+    /// else `POST /invitations` takes.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn operator(&self, tenant: &TestTenant, login: &str, mut grant: Value) -> (String, String) {
+        grant["login"] = login.into();
+        let token = self.call("POST", "/api/v1/invitations", &tenant.token, Some(grant)).await.expect(201).text("token");
+        let password = "a password for tests";
+        let body = serde_json::json!({ "token": token, "password": password });
+        let accepted = self.call("POST", "/api/v1/invitations/accept", "", Some(body)).await.expect(200);
+        let body = serde_json::json!({ "login": login, "password": password });
+        (accepted.text("operator"), self.call("POST", "/api/v1/login", "", Some(body)).await.expect(200).text("token"))
     }
 
     /// Makes an API token of a role in a tenant.
@@ -302,6 +318,6 @@ async fn start(
     config.endpoint_port = tunnels.address().port();
     // Tests ask faster than people do; the limit of one has to be set to be met.
     let rates = Rates::new(REQUESTS_PER_MINUTE);
-    let app = App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), rates, config };
+    let app = App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), rates, throttle: Throttle::default(), config };
     (Arc::new(app), events)
 }

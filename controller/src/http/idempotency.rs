@@ -2,7 +2,7 @@
 
 use super::{Problem, ProblemKind};
 use crate::app::App;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
@@ -33,6 +33,27 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+impl<S: Send + Sync> OptionalFromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    /// Where the header may be left out, it is still one of its form when it is there.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
+        if !parts.headers.contains_key("idempotency-key") {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<S>>::from_request_parts(parts, state).await.map(Some)
+    }
+}
+
+/// What the key turned out to be, with what was kept of the answer.
+#[derive(Debug)]
+pub enum Found {
+    /// The request is new: do it, then [`finish`].
+    Fresh(IdempotencyId),
+    /// It was done: this was kept of the answer it got.
+    Done(StatusCode, serde_json::Value),
+}
+
 /// What the key turned out to be.
 #[derive(Debug)]
 pub enum Claim {
@@ -42,7 +63,8 @@ pub enum Claim {
     Done(Box<Response>),
 }
 
-/// Claims a key in the transaction that does the work. A second request with the same key waits here until the first has committed.
+/// Claims a key in the transaction that does the work, and gives the answer again that it got. A second request with the same key waits here
+/// until the first has committed.
 ///
 /// # Errors
 /// When the key was used for another request, or the database does not answer.
@@ -54,6 +76,24 @@ pub async fn claim<T: Serialize>(
     request: &T,
     now: Timestamp,
 ) -> Result<Claim, Problem> {
+    Ok(match look(app, tx, key, operation, request, now).await? {
+        Found::Fresh(id) => Claim::Fresh(id),
+        Found::Done(status, answer) => Claim::Done(Box::new((status, axum::Json(answer)).into_response())),
+    })
+}
+
+/// As [`claim`], for an answer that is not kept whole because a secret stands in it: the caller puts it together again.
+///
+/// # Errors
+/// When the key was used for another request, or the database does not answer.
+pub async fn look<T: Serialize>(
+    app: &App,
+    tx: &mut TenantTx,
+    key: &IdempotencyKey,
+    operation: &'static str,
+    request: &T,
+    now: Timestamp,
+) -> Result<Found, Problem> {
     let body = serde_json::to_vec(request).map_err(|error| Problem::internal(&error))?;
     let hash: [u8; 32] = Sha256::new().chain_update(operation).chain_update([0]).chain_update(body).finalize().into();
     let id = IdempotencyId::generate(now, &*app.entropy);
@@ -71,7 +111,7 @@ pub async fn claim<T: Serialize>(
     .await
     .map_err(DbError::from)?;
     if inserted.rows_affected() == 1 {
-        return Ok(Claim::Fresh(id));
+        return Ok(Found::Fresh(id));
     }
     let (stored, status, response): (Vec<u8>, Option<i32>, Option<serde_json::Value>) =
         sqlx::query_as("SELECT request_hash, status, response FROM idempotency_key WHERE tenant_id = $1 AND key = $2")
@@ -87,7 +127,7 @@ pub async fn claim<T: Serialize>(
         ));
     }
     let status = status.and_then(|status| u16::try_from(status).ok()).and_then(|status| StatusCode::from_u16(status).ok());
-    Ok(Claim::Done(Box::new((status.unwrap_or(StatusCode::OK), axum::Json(response)).into_response())))
+    Ok(Found::Done(status.unwrap_or(StatusCode::OK), response.unwrap_or_default()))
 }
 
 /// Stores the answer beside the key, in the same transaction.

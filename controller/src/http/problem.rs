@@ -44,6 +44,10 @@ kinds! {
     Invalid = "invalid-request", BAD_REQUEST, "The request is not valid";
     /// No credential, or one that is not in force.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid credential is needed";
+    /// The password was right, and a second factor's code belongs to it.
+    CodeWanted = "code-wanted", UNAUTHORIZED, "A second factor's code is needed";
+    /// The platform's operators need a second factor here.
+    CodeMissing = "second-factor-missing", FORBIDDEN, "A second factor has to be set up first";
     /// Too many wrong passwords.
     Locked = "locked", TOO_MANY_REQUESTS, "Too many failed attempts";
     /// The credential does not allow this.

@@ -1,32 +1,42 @@
-//! The people and programs that use the controller: who they are, how they log in, what they may do.
+//! The people and programs that use the controller: who they are, how they log in, what they may do and how much they see.
 //!
 //! A login or a token belongs to one tenant (or to the platform), and that is where a request's tenant comes from: there is no other way.
+//! A visit of the platform's support is a credential of its own, for one tenant and an hour at most.
 
+pub mod api_tokens;
+pub mod invitations;
+mod logins;
+pub mod members;
 pub mod passwords;
+pub mod people;
 mod permissions;
 mod routes;
 mod rules;
+pub mod second_factor;
+pub mod sessions;
 mod store;
+mod throttle;
 pub mod tokens;
+mod totp;
+pub mod visits;
 
+pub use logins::{Attempt, LoggedIn, change_password, first_operator, log_in, log_out, recover, set_password};
+pub use members::{add_member, assign_to_maker};
 pub use permissions::{Permission, PermissionSet, Role};
 pub use routes::routes;
 pub(crate) use routes::setup_page;
 pub use rules::{login_fault, password_fault};
-pub use store::{OperatorView, TokenView};
+pub use throttle::Throttle;
+pub use visits::Visit;
 
 use crate::app::App;
-use db::{ActorLabel, Db, DbError, LoginMembership, Origin, PlatformActor, TenantDoor, TenantTx};
-use jiff::{SignedDuration, Timestamp};
-use model::{ApiTokenId, Deed, Entropy, LoginSessionId, OperatorId, Secret, Standing, TenantId};
+use crate::tenants::{FlagError, LimitError};
+use db::{ActorLabel, DbError, LoginMembership, Origin, PlatformActor, Reach, TenantDoor, TenantTx};
+use jiff::Timestamp;
+use model::{Deed, LoginSessionId, OperatorId, Standing, TenantId};
+use serde::{Deserialize, Serialize};
 use tokens::TokenKind;
-
-/// How long a login lasts.
-const LOGIN_LIFE: SignedDuration = SignedDuration::from_hours(12);
-/// How long a one-time link lasts.
-const SETUP_LIFE: SignedDuration = SignedDuration::from_hours(24);
-/// Live API tokens that a tenant may have.
-const TOKENS_MAX: i64 = 100;
+use utoipa::ToSchema;
 
 /// Why an operation on operators was refused.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +47,33 @@ pub enum OperatorError {
     /// Too many wrong passwords.
     #[error("too many wrong passwords; try again after {0}")]
     Locked(Timestamp),
+    /// Too many attempts from one place, or from everywhere at once.
+    #[error("too many attempts to log in; try again in a minute")]
+    TooFast,
+    /// The password was right, and the person has a second factor.
+    #[error("this login has a second factor: send the authenticator's six digits, or a recovery code, as `code`")]
+    CodeWanted,
+    /// The password was right and the code was not.
+    #[error("the code is not right, or was used already: send the next one")]
+    CodeWrong,
+    /// The platform's people need a second factor here.
+    #[error("this controller wants a second factor of the platform's operators: set yours up with POST /api/v1/me/second-factor")]
+    CodeMissing,
     /// The operator serves several tenants and must say which.
     #[error("you serve several ISPs: say which one ({})", .0.join(", "))]
     ChooseTenant(Vec<String>),
-    /// The role does not include the permission.
+    /// The permission is not among those of the caller.
     #[error("your role may not do this")]
     Forbidden,
+    /// A person's own affair was asked for with a token or on a visit.
+    #[error("this is a person's own affair: log in with a password, not with an API token or on a visit")]
+    NotAPerson,
+    /// It would give, or touch, more than the caller has.
+    #[error("you can neither give what you do not have yourself, nor change somebody who may do or see more than you")]
+    Exceeds,
+    /// A visit looks unless it was raised.
+    #[error("this visit may only look: begin one that may write, with a reason")]
+    VisitLooks,
     /// A suspended tenant may only look.
     #[error("the ISP's account is suspended: nothing can be changed until it is active again")]
     Suspended,
@@ -54,18 +85,72 @@ pub enum OperatorError {
     /// A field is wrong.
     #[error("{field}: {message}")]
     Field { field: &'static str, message: &'static str },
-    /// The login name is taken.
-    #[error("the login name is taken")]
-    LoginTaken,
-    /// There is no such operator or token.
+    /// Nobody would be left who can do everything.
+    #[error("this is the last admin: make somebody else an admin of the whole ISP first")]
+    LastAdmin,
+    /// They serve the tenant already.
+    #[error("they serve this ISP already: change their role instead")]
+    AlreadyServes,
+    /// Their password is not this tenant's affair alone.
+    #[error("this person serves somebody else too, so only the platform's operator can make a new link: ask there")]
+    ServesElsewhere,
+    /// The state forbids it; the text says what to do.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// There is no such thing.
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// A limit was reached.
-    #[error("a tenant may have {TOKENS_MAX} live API tokens; revoke one first")]
-    TooManyTokens,
+    /// A limit was reached; the text says which and what to do.
+    #[error("{0}")]
+    Limit(&'static str),
+    /// The tenant has as much of it as it may.
+    #[error(transparent)]
+    TenantLimit(#[from] LimitError),
+    /// It is turned off for the tenant.
+    #[error(transparent)]
+    Flag(#[from] FlagError),
+    /// A sealed secret does not open.
+    #[error(transparent)]
+    Vault(#[from] crate::secrets::VaultError),
     /// The database did not answer.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+/// What a request tells of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Its id and where it came from.
+    pub origin: Option<Origin>,
+    /// Method and path.
+    pub what: String,
+    /// What the client calls itself, as it says.
+    pub user_agent: String,
+}
+
+/// How much of a tenant somebody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Reach)]
+pub enum Extent {
+    /// Everything.
+    All,
+    /// Of routers and what hangs on them, only those assigned, one by one or by site.
+    Assigned,
+}
+
+impl Extent {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Assigned => "assigned",
+        }
+    }
+
+    fn from_stored(name: &str) -> Self {
+        // Whatever is not everything is less.
+        if name == "all" { Self::All } else { Self::Assigned }
+    }
 }
 
 /// Who sent a request.
@@ -77,25 +162,46 @@ pub enum Actor {
         actor: PlatformActor,
         /// The login that was used.
         session: LoginSessionId,
+        /// Who it is.
+        operator: OperatorId,
+        /// Whether they have a second factor.
+        second_factor: bool,
     },
-    /// A tenant's operator or token.
+    /// A tenant's operator or token, or a visitor.
     Tenant {
         /// The way in and the rights.
         scope: TenantScope,
-        /// The login that was used, unless it was a token.
+        /// The login that was used; none for a token and for a visit.
         session: Option<LoginSessionId>,
     },
 }
 
-impl Actor {
-    /// Returns the actor as a request brings it: its audit lines name the request.
-    #[must_use]
-    pub fn with_origin(self, origin: Option<Origin>) -> Self {
-        match self {
-            Self::Platform { actor, session } => Self::Platform { actor: actor.with_origin(origin), session },
-            Self::Tenant { scope, session } => {
-                Self::Tenant { scope: TenantScope { door: scope.door.with_origin(origin), ..scope }, session }
+/// Somebody who logged in with a password.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Who.
+    pub operator: OperatorId,
+    /// The login that is used.
+    pub session: LoginSessionId,
+    /// The tenant it is for; none for the platform.
+    pub scope: Option<TenantScope>,
+    actor: PlatformActor,
+}
+
+impl Person {
+    /// Returns the person behind a request.
+    ///
+    /// # Errors
+    /// When it was sent with an API token or on a visit.
+    pub fn behind(actor: Actor, origin: Option<Origin>) -> Result<Self, OperatorError> {
+        match actor {
+            Actor::Platform { actor, session, operator, .. } => Ok(Self { operator, session, scope: None, actor }),
+            Actor::Tenant { scope, session: Some(session) } => {
+                let operator = scope.operator.ok_or(OperatorError::NotAPerson)?;
+                let actor = PlatformActor::person(operator).with_origin(origin);
+                Ok(Self { operator, session, scope: Some(scope), actor })
             }
+            Actor::Tenant { session: None, .. } => Err(OperatorError::NotAPerson),
         }
     }
 }
@@ -104,8 +210,11 @@ impl Actor {
 #[derive(Debug, Clone)]
 pub struct TenantScope {
     door: TenantDoor,
-    role: Role,
+    role: Option<Role>,
+    rights: PermissionSet,
     standing: Standing,
+    operator: Option<OperatorId>,
+    visit: Option<Visit>,
 }
 
 impl TenantScope {
@@ -115,29 +224,53 @@ impl TenantScope {
         self.door.tenant()
     }
 
-    /// Returns the role.
+    /// Returns the role; a visitor has none.
     #[must_use]
-    pub const fn role(&self) -> Role {
+    pub const fn role(&self) -> Option<Role> {
         self.role
     }
 
-    /// Opens the tenant's transaction to look, if the role includes the permission.
+    /// Returns everything the caller may do.
+    #[must_use]
+    pub const fn rights(&self) -> PermissionSet {
+        self.rights
+    }
+
+    /// Returns how much of the tenant is seen.
+    #[must_use]
+    pub const fn extent(&self) -> Extent {
+        match self.door.reach() {
+            Reach::All => Extent::All,
+            Reach::AssignedTo(_) => Extent::Assigned,
+        }
+    }
+
+    /// Returns the visit, if the caller is on one.
+    #[must_use]
+    pub const fn visit(&self) -> Option<&Visit> {
+        self.visit.as_ref()
+    }
+
+    /// Opens the tenant's transaction to look, if the caller has the permission.
     ///
     /// # Errors
-    /// When it does not, or the database does not answer.
+    /// When not, or the database does not answer.
     pub async fn read(&self, app: &App, permission: Permission) -> Result<TenantTx, OperatorError> {
-        if !self.role.allows(permission) {
+        if !self.rights.contains(permission) {
             return Err(OperatorError::Forbidden);
         }
         Ok(app.db.tenant(&self.door).await?)
     }
 
-    /// Opens the tenant's transaction to change something, if the role includes the permission and the tenant's standing lets it change
+    /// Opens the tenant's transaction to change something, if the caller has the permission and the tenant's standing lets it change
     /// anything. Taking data out is let in longer than all else.
     ///
     /// # Errors
     /// When one of them is not so, or the database does not answer.
     pub async fn write(&self, app: &App, permission: Permission) -> Result<TenantTx, OperatorError> {
+        if self.visit.as_ref().is_some_and(|visit| !visit.writes) {
+            return Err(OperatorError::VisitLooks);
+        }
         let deed = if permission == Permission::DataExport { Deed::Export } else { Deed::Change };
         if !self.standing.allows(deed) {
             return Err(OperatorError::Suspended);
@@ -167,283 +300,57 @@ impl TenantScope {
     }
 }
 
-/// Finds out who presents a token.
+/// Finds out who presents a token. What is done on a visit is written into the tenant's log before it is done.
 ///
 /// # Errors
 /// When it is not in force, or the database does not answer.
-pub async fn authenticate(app: &App, token: &str) -> Result<Actor, OperatorError> {
+pub async fn authenticate(app: &App, token: &str, asked: &Asked) -> Result<Actor, OperatorError> {
     let now = app.clock.now();
     let locator = app.db.locator();
-    let (door, role, status, session) = match tokens::recognise(token) {
+    match tokens::recognise(token) {
         Some((TokenKind::Login, hash)) => {
-            let login = locator.login(&hash, "login", now).await?.ok_or(OperatorError::Credential)?;
+            let login = locator.login(&hash, now).await?.ok_or(OperatorError::Credential)?;
+            locator.mark_seen(&login, asked.origin.as_ref().and_then(|origin| origin.source), now).await?;
+            let (operator, session) = (login.operator, login.session);
             match login.kind {
-                LoginMembership::Platform(actor) => return Ok(Actor::Platform { actor, session: login.session }),
-                LoginMembership::Tenant { door, role, tenant_status } => (door, role, tenant_status, Some(login.session)),
+                LoginMembership::Platform { actor, second_factor } => {
+                    Ok(Actor::Platform { actor: actor.with_origin(asked.origin.clone()), session, operator, second_factor })
+                }
+                LoginMembership::Tenant { door, role, added, removed, tenant_status } => {
+                    let role = Role::from_stored(&role).ok_or(OperatorError::Credential)?;
+                    let (added, removed) = (PermissionSet::from_stored(&added), PermissionSet::from_stored(&removed));
+                    let rights = rules::effective(role, added, removed);
+                    let scope = scope(door, asked, Some(role), rights, &tenant_status)?;
+                    Ok(Actor::Tenant { scope: TenantScope { operator: Some(operator), ..scope }, session: Some(session) })
+                }
             }
         }
         Some((TokenKind::Api, hash)) => {
             let token = locator.api_token(&hash, now).await?.ok_or(OperatorError::Credential)?;
-            (token.door, token.role, token.tenant_status, None)
+            let role = Role::from_stored(&token.role).ok_or(OperatorError::Credential)?;
+            let rights = token.permissions.map_or_else(|| role.permissions(), |names| PermissionSet::from_stored(&names));
+            Ok(Actor::Tenant { scope: scope(token.door, asked, Some(role), rights, &token.tenant_status)?, session: None })
         }
-        Some((TokenKind::Setup | TokenKind::Line, _)) | None => return Err(OperatorError::Credential),
-    };
-    let role = Role::from_stored(&role).ok_or(OperatorError::Credential)?;
+        Some((TokenKind::Visit, hash)) => {
+            let visit = locator.visit(&hash, now).await?.ok_or(OperatorError::Credential)?;
+            let scope = scope(visit.door.clone(), asked, None, rules::on_visit(visit.writes), &visit.tenant_status)?;
+            let scope = TenantScope { visit: Some(Visit::from(visit)), ..scope };
+            visits::note(app, &scope, asked).await?;
+            Ok(Actor::Tenant { scope, session: None })
+        }
+        Some((TokenKind::Setup | TokenKind::Line | TokenKind::Invitation, _)) | None => Err(OperatorError::Credential),
+    }
+}
+
+fn scope(
+    door: TenantDoor,
+    asked: &Asked,
+    role: Option<Role>,
+    rights: PermissionSet,
+    standing: &str,
+) -> Result<TenantScope, OperatorError> {
     // Into a tenant that is being removed nothing leads any more.
     let standing =
-        Standing::from_stored(&status).filter(|standing| standing.allows(Deed::Read)).ok_or(OperatorError::Credential)?;
-    Ok(Actor::Tenant { scope: TenantScope { door, role, standing }, session })
-}
-
-/// What a login gives.
-#[derive(Debug)]
-pub struct LoggedIn {
-    /// The token, shown once.
-    pub token: Secret<String>,
-    /// When it ends.
-    pub expires_at: Timestamp,
-    /// The tenant it belongs to; none for the platform.
-    pub tenant: Option<String>,
-}
-
-/// Checks a password and makes a login for one tenant, or for the platform. `tenant` is a name, and needed only by those who serve several.
-///
-/// # Errors
-/// When the password is wrong, the login is locked, or a tenant must be chosen.
-pub async fn log_in(app: &App, login: &str, password: Secret<String>, tenant: Option<&str>) -> Result<LoggedIn, OperatorError> {
-    let now = app.clock.now();
-    let found = app.db.locator().operator(login).await?;
-    if let Some(until) = found.as_ref().and_then(|operator| operator.locked_until).filter(|until| *until > now) {
-        return Err(OperatorError::Locked(until));
-    }
-    let stored = found.as_ref().and_then(|operator| operator.password_hash.clone());
-    let right = passwords::verify(password, stored.clone()).await;
-    let Some(operator) = found else { return Err(OperatorError::Credential) };
-    let mut tx = app.db.platform(&PlatformActor::system("login"), "a password was tried", now).await?;
-    // Many may have been tried at once, all from before the lock: one after another they find it here, and learn nothing. Likewise a
-    // password that was changed in the meantime.
-    let (locked_until, password_hash) = store::lock_login(&mut tx, operator.id).await?;
-    if let Some(until) = locked_until.filter(|until| *until > now) {
-        return Err(OperatorError::Locked(until));
-    }
-    if !right || !operator.active || password_hash != stored {
-        store::count_failure(&mut tx, operator.id, now).await?;
-        tx.commit().await?;
-        return Err(OperatorError::Credential);
-    }
-    let chosen = choose(&operator, tenant)?;
-    let token = tokens::generate(TokenKind::Login, &*app.entropy);
-    let expires_at = now + LOGIN_LIFE;
-    let session = LoginSessionId::generate(now, &*app.entropy);
-    store::insert_session(
-        &mut tx,
-        session,
-        operator.id,
-        chosen.as_ref().map(|(id, _)| *id),
-        "login",
-        &token.hash,
-        now,
-        expires_at,
-    )
-    .await?;
-    store::clear_failures(&mut tx, operator.id).await?;
-    tx.commit().await?;
-    Ok(LoggedIn { token: token.text, expires_at, tenant: chosen.map(|(_, name)| name) })
-}
-
-fn choose(operator: &db::OperatorCredential, tenant: Option<&str>) -> Result<Option<(TenantId, String)>, OperatorError> {
-    match tenant {
-        Some(name) => {
-            operator.tenants.iter().find(|(_, known)| known == name).cloned().map(Some).ok_or(OperatorError::Credential)
-        }
-        None if operator.platform => Ok(None),
-        None => match &operator.tenants[..] {
-            [] => Err(OperatorError::Credential),
-            [only] => Ok(Some(only.clone())),
-            several => Err(OperatorError::ChooseTenant(several.iter().map(|(_, name)| name.clone()).collect())),
-        },
-    }
-}
-
-/// Ends the login that was used.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn log_out(app: &App, session: LoginSessionId) -> Result<(), OperatorError> {
-    let now = app.clock.now();
-    let mut tx = app.db.platform(&PlatformActor::system("login"), "a login was ended", now).await?;
-    store::revoke_session(&mut tx, session, now).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Sets the password of whoever holds a one-time link, and uses the link up. Earlier logins of that person end.
-///
-/// # Errors
-/// When the link is not in force or the password is too weak.
-pub async fn set_password(app: &App, setup_token: &str, password: Secret<String>) -> Result<(), OperatorError> {
-    if let Some(message) = password_fault(password.expose()) {
-        return Err(OperatorError::Field { field: "password", message });
-    }
-    let now = app.clock.now();
-    let Some((TokenKind::Setup, hash)) = tokens::recognise(setup_token) else { return Err(OperatorError::Credential) };
-    let (session, operator) = app.db.locator().setup_link(&hash, now).await?.ok_or(OperatorError::Credential)?;
-    let hashed = passwords::hash(password, &*app.entropy).await;
-    let mut tx = app.db.platform(&PlatformActor::system("login"), "a password was set by one-time link", now).await?;
-    // The link is used up by the same statement that proves it is still good, so a second click finds nothing.
-    if !store::revoke_session(&mut tx, session, now).await? {
-        return Err(OperatorError::Credential);
-    }
-    store::set_password(&mut tx, operator, &hashed, now).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Makes a one-time link for an operator, in a transaction that makes or finds the operator.
-///
-/// # Errors
-/// When the database does not answer.
-async fn new_setup_token(
-    tx: &mut db::PlatformTx,
-    operator: OperatorId,
-    entropy: &dyn Entropy,
-    now: Timestamp,
-) -> Result<Secret<String>, OperatorError> {
-    let token = tokens::generate(TokenKind::Setup, entropy);
-    let id = LoginSessionId::generate(now, entropy);
-    store::insert_session(tx, id, operator, None, "setup", &token.hash, now, now + SETUP_LIFE).await?;
-    Ok(token.text)
-}
-
-/// Makes the first platform operator's one-time link, as long as nobody can log in to the platform. Each start makes a new one.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn first_operator(app: &App) -> Result<Option<Secret<String>>, OperatorError> {
-    if app.db.locator().has_platform_operator().await? {
-        return Ok(None);
-    }
-    recover(&app.db, &*app.entropy, app.clock.now(), "admin", true).await.map(Some)
-}
-
-/// Makes a one-time link for an operator, for who has a shell on the machine. `create` makes a missing platform operator.
-///
-/// # Errors
-/// When there is no such operator.
-pub async fn recover(
-    db: &Db,
-    entropy: &dyn Entropy,
-    now: Timestamp,
-    login: &str,
-    create: bool,
-) -> Result<Secret<String>, OperatorError> {
-    let mut tx = db.platform(&PlatformActor::system("machine"), "a one-time link was asked for on the machine", now).await?;
-    let operator = match store::find_operator(&mut tx, login).await? {
-        Some(id) => id,
-        None if create => {
-            let id = OperatorId::generate(now, entropy);
-            store::insert_operator(&mut tx, id, login, "Platform operator", true, now).await?;
-            id
-        }
-        None => return Err(OperatorError::NotFound("operator")),
-    };
-    let token = new_setup_token(&mut tx, operator, entropy, now).await?;
-    tx.commit().await?;
-    Ok(token)
-}
-
-/// Finds or makes the person behind a login name and gives them a role in a tenant; returns the id and, for a new person, a one-time link.
-///
-/// # Errors
-/// When a field is wrong or the database does not answer.
-pub async fn add_member(
-    app: &App,
-    tx: &mut db::PlatformTx,
-    tenant: TenantId,
-    login: &str,
-    display_name: &str,
-    role: Role,
-) -> Result<(OperatorId, Option<Secret<String>>), OperatorError> {
-    if let Some(message) = login_fault(login) {
-        return Err(OperatorError::Field { field: "login", message });
-    }
-    if !(1..=100).contains(&display_name.chars().count()) {
-        return Err(OperatorError::Field { field: "display_name", message: "write 1 to 100 characters" });
-    }
-    let now = app.clock.now();
-    // Whether the name is known is not told: an unknown one is made, a known one only gets the membership.
-    let (id, setup) = match store::find_operator(tx, login).await? {
-        Some(id) => (id, None),
-        None => {
-            let id = OperatorId::generate(now, &*app.entropy);
-            store::insert_operator(tx, id, login, display_name, false, now).await?;
-            (id, Some(new_setup_token(tx, id, &*app.entropy, now).await?))
-        }
-    };
-    store::insert_membership(tx, tenant, id, role, now).await?;
-    Ok((id, setup))
-}
-
-/// Makes a new person with a role in the caller's tenant, and their one-time link.
-///
-/// # Errors
-/// When the role may not, a field is wrong, or the login name is taken: a person known elsewhere is added by the platform's operator.
-pub async fn invite(
-    app: &App,
-    scope: &TenantScope,
-    login: &str,
-    display_name: &str,
-    role: Role,
-) -> Result<(OperatorId, Option<Secret<String>>), OperatorError> {
-    let now = app.clock.now();
-    let mut tenant_tx = scope.write(app, Permission::OperatorsWrite).await?;
-    let mut tx = app.db.platform(&PlatformActor::system("operators"), "an ISP's admin adds an operator", now).await?;
-    if store::find_operator(&mut tx, login).await?.is_some() {
-        return Err(OperatorError::LoginTaken);
-    }
-    let added = add_member(app, &mut tx, scope.tenant(), login, display_name, role).await?;
-    tx.commit().await?;
-    tenant_tx
-        .audit(now, "operator.add", &added.0.to_string(), serde_json::json!({ "login": login, "role": role.as_str() }))
-        .await?;
-    tenant_tx.commit().await?;
-    Ok(added)
-}
-
-/// Makes an API token for the tenant; its role may not exceed the maker's, so only an admin makes them.
-///
-/// # Errors
-/// When the role may not, a field is wrong, or there are too many.
-pub async fn create_token(
-    app: &App,
-    scope: &TenantScope,
-    name: &str,
-    role: Role,
-) -> Result<(ApiTokenId, Secret<String>), OperatorError> {
-    if !(1..=100).contains(&name.chars().count()) {
-        return Err(OperatorError::Field { field: "name", message: "write 1 to 100 characters" });
-    }
-    let now = app.clock.now();
-    let mut tx = scope.write(app, Permission::OperatorsWrite).await?;
-    if store::count_tokens(&mut tx, now).await? >= TOKENS_MAX {
-        return Err(OperatorError::TooManyTokens);
-    }
-    let id = ApiTokenId::generate(now, &*app.entropy);
-    let token = tokens::generate(TokenKind::Api, &*app.entropy);
-    store::insert_token(&mut tx, id, name, role, &token.hash, now).await?;
-    tx.audit(now, "token.create", &id.to_string(), serde_json::json!({ "name": name, "role": role.as_str() })).await?;
-    tx.commit().await?;
-    Ok((id, token.text))
-}
-
-/// Ends an API token at once.
-///
-/// # Errors
-/// When there is none, or the role may not.
-pub async fn revoke_token(app: &App, scope: &TenantScope, id: ApiTokenId) -> Result<(), OperatorError> {
-    let now = app.clock.now();
-    let mut tx = scope.write(app, Permission::OperatorsWrite).await?;
-    if !store::revoke_token(&mut tx, id, now).await? {
-        return Err(OperatorError::NotFound("API token"));
-    }
-    tx.audit(now, "token.revoke", &id.to_string(), serde_json::json!({})).await?;
-    Ok(tx.commit().await?)
+        Standing::from_stored(standing).filter(|standing| standing.allows(Deed::Read)).ok_or(OperatorError::Credential)?;
+    Ok(TenantScope { door: door.with_origin(asked.origin.clone()), role, rights, standing, operator: None, visit: None })
 }

@@ -3,15 +3,44 @@
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Argon2, PasswordHash};
 use model::{Entropy, Secret};
-use tokio::sync::Semaphore;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Hashes at once; the rest wait their turn.
 const AT_ONCE: usize = 2;
+
+/// Checks that may wait for their turn: at some 40 a second, the last of them waits for about three seconds. Whoever comes then is sent away,
+/// so that a flood costs an answer each and no memory.
+const WAITING_MAX: usize = 128;
 
 /// The hash of a random password that was thrown away.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$7M1rJ3O0vN8o1mVb3ZcZk1F7Fv0n9xkZJtq0vQvYkKo";
 
 static TURN: Semaphore = Semaphore::const_new(AT_ONCE);
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Too many wait already.
+#[derive(Debug, thiserror::Error)]
+#[error("too many passwords wait to be checked")]
+pub struct Busy;
+
+/// Counts itself out of the queue, whichever way it leaves.
+struct Waiting;
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn turn() -> Result<SemaphorePermit<'static>, Busy> {
+    let before = WAITING.fetch_add(1, Ordering::Relaxed);
+    let _waiting = Waiting;
+    if before >= WAITING_MAX {
+        return Err(Busy);
+    }
+    Ok(TURN.acquire().await.expect("the semaphore is never closed"))
+}
 
 /// Hashes a password with Argon2id at the crate's defaults (19 MiB, 2 passes; OWASP's recommendation).
 ///
@@ -33,18 +62,20 @@ pub async fn hash(password: Secret<String>, entropy: &dyn Entropy) -> String {
 
 /// Says whether a password belongs to a hash. Without a hash it takes as long and says no, so that a name's existence does not show.
 ///
+/// # Errors
+/// When too many wait already.
+///
 /// # Cancel safety
 /// Cancel safe.
-pub async fn verify(password: Secret<String>, stored: Option<String>) -> bool {
-    let _turn = TURN.acquire().await.expect("the semaphore is never closed");
-    tokio::task::spawn_blocking(move || {
+pub async fn verify(password: Secret<String>, stored: Option<String>) -> Result<bool, Busy> {
+    let _turn = turn().await?;
+    let checked = tokio::task::spawn_blocking(move || {
         let known = stored.is_some();
         let text = stored.unwrap_or_else(|| NOBODY.to_owned());
         let Ok(parsed) = PasswordHash::new(&text) else { return false };
         Argon2::default().verify_password(password.expose().as_bytes(), &parsed).is_ok() && known
-    })
-    .await
-    .expect("verifying does not panic")
+    });
+    Ok(checked.await.expect("verifying does not panic"))
 }
 
 #[cfg(test)]
@@ -56,9 +87,10 @@ mod tests {
     async fn only_the_right_password_fits() {
         let stored = hash(Secret::new("correct horse".to_owned()), &SeededEntropy::new(1)).await;
         assert!(stored.starts_with("$argon2id$v=19$"), "the column's CHECK wants this form: {stored}");
-        assert!(verify(Secret::new("correct horse".to_owned()), Some(stored.clone())).await);
-        assert!(!verify(Secret::new("wrong horse".to_owned()), Some(stored)).await);
-        assert!(!verify(Secret::new("correct horse".to_owned()), None).await);
+        let fits = async |password: &str, stored| verify(Secret::new(password.to_owned()), stored).await.expect("nobody waits");
+        assert!(fits("correct horse", Some(stored.clone())).await);
+        assert!(!fits("wrong horse", Some(stored)).await);
+        assert!(!fits("correct horse", None).await);
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! What may be allowed, one line for each, and what each role is allowed before anybody adds or removes something. Pure.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// What an operator or token is in a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -144,6 +146,33 @@ impl Permission {
     }
 }
 
+impl Serialize for Permission {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Permission {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_stored(&name)
+            .ok_or_else(|| serde::de::Error::custom("there is no such permission; GET /api/v1/me lists yours"))
+    }
+}
+
+impl PartialSchema for Permission {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|permission| permission.as_str());
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(names))
+            .description(Some("One thing that may be allowed: what, then what is done with it."))
+            .into()
+    }
+}
+
+impl ToSchema for Permission {}
+
 /// A set of permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct PermissionSet(u64);
@@ -172,6 +201,36 @@ impl PermissionSet {
     #[must_use]
     pub const fn without(self, permission: Permission) -> Self {
         Self(self.0 & !Self::bit(permission))
+    }
+
+    /// Returns what is in one of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns what is not in the other.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Says whether all of it is in the other.
+    #[must_use]
+    pub const fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Reads stored names. One that is known no more allows and forbids nothing.
+    #[must_use]
+    pub fn from_stored(names: &[String]) -> Self {
+        names.iter().filter_map(|name| Permission::from_stored(name)).collect()
+    }
+
+    /// The names as they are stored and shown, in the order of the list.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        self.iter().map(Permission::as_str).collect()
     }
 
     /// Goes through it, in the order of the list.
@@ -270,5 +329,10 @@ mod tests {
         assert!(set.contains(Permission::DataExport) && !set.contains(Permission::RoutersRead));
         assert_eq!(set.iter().collect::<PermissionSet>(), set);
         assert_eq!(PermissionSet::ALL.iter().count(), Permission::ALL.len());
+        assert!(Role::Viewer.permissions().is_within(Role::Admin.permissions()));
+        assert!(!Role::Admin.permissions().is_within(Role::Viewer.permissions()));
+        assert_eq!(set.and(set).minus(set), PermissionSet::default());
+        let stored = ["data.export".to_owned(), "gone.long_ago".to_owned()];
+        assert_eq!(PermissionSet::from_stored(&stored).names(), ["data.export"]);
     }
 }

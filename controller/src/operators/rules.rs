@@ -1,5 +1,6 @@
-//! How login names and passwords are judged. Pure.
+//! How login names and passwords are judged, and what somebody may do in the end. Pure.
 
+use super::{Extent, Permission, PermissionSet, Role};
 use jiff::{SignedDuration, Timestamp};
 
 /// Shortest and longest password, in characters. The upper end keeps hashing bounded.
@@ -30,9 +31,100 @@ pub fn locked_until(failures: i32, now: Timestamp) -> Option<Timestamp> {
     (failures > 0 && failures % FAILURES_ALLOWED == 0).then(|| now + LOCK)
 }
 
+/// What somebody may do: the role's permissions and those that were added, without those that were taken away.
+#[must_use]
+pub fn effective(role: Role, added: PermissionSet, removed: PermissionSet) -> PermissionSet {
+    role.permissions().and(added).minus(removed)
+}
+
+/// What the platform's support may do on a visit. It never sees a customer's secret or a voucher's code, takes no data out, and lays no way in
+/// or for money that would outlast the visit.
+#[must_use]
+pub fn on_visit(writes: bool) -> PermissionSet {
+    let never = [
+        Permission::CustomerSecrets,
+        Permission::VouchersRead,
+        Permission::DataExport,
+        Permission::OperatorsWrite,
+        Permission::GatewaysWrite,
+        Permission::WalletsAdjust,
+        Permission::PaymentsReverse,
+    ];
+    let looks = |permission: &Permission| permission.as_str().ends_with(".read");
+    let kept = Permission::ALL.iter().copied().filter(|permission| writes || looks(permission));
+    kept.filter(|permission| !never.contains(permission)).collect()
+}
+
+/// What a membership comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The role.
+    pub role: Role,
+    /// Permissions beside the role's.
+    pub added: PermissionSet,
+    /// Permissions taken away.
+    pub removed: PermissionSet,
+    /// How much is seen.
+    pub extent: Extent,
+}
+
+impl Grant {
+    /// Everything it allows.
+    #[must_use]
+    pub fn rights(&self) -> PermissionSet {
+        effective(self.role, self.added, self.removed)
+    }
+
+    /// Says whether somebody with these rights and this view may give it, change it or take it away.
+    #[must_use]
+    pub fn is_within(&self, rights: PermissionSet, extent: Extent) -> bool {
+        self.rights().is_within(rights) && (extent == Extent::All || self.extent == Extent::Assigned)
+    }
+
+    /// Says whether who has it can do everything in the tenant. One such person must always be left.
+    #[must_use]
+    pub fn keeps_the_keys(&self) -> bool {
+        self.role == Role::Admin && self.rights() == PermissionSet::ALL && self.extent == Extent::All
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_removed_counts_last() {
+        let some = |permission| PermissionSet::default().with(permission);
+        let set = effective(Role::Viewer, some(Permission::DataExport), some(Permission::RoutersRead));
+        assert!(set.contains(Permission::DataExport) && !set.contains(Permission::RoutersRead));
+        let both = effective(Role::Viewer, some(Permission::DataExport), some(Permission::DataExport));
+        assert!(!both.contains(Permission::DataExport));
+    }
+
+    #[test]
+    fn nobody_gives_or_touches_more_than_they_have() {
+        let none = PermissionSet::default();
+        let grant = |role, extent| Grant { role, added: none, removed: none, extent };
+        let admin = grant(Role::Admin, Extent::All);
+        assert!(admin.is_within(PermissionSet::ALL, Extent::All) && admin.keeps_the_keys());
+        assert!(!admin.is_within(Role::Staff.permissions(), Extent::All));
+        assert!(!grant(Role::Viewer, Extent::All).is_within(PermissionSet::ALL, Extent::Assigned));
+        assert!(grant(Role::Viewer, Extent::Assigned).is_within(PermissionSet::ALL, Extent::Assigned));
+        assert!(!Grant { removed: none.with(Permission::DataExport), ..admin }.keeps_the_keys());
+        assert!(!grant(Role::Admin, Extent::Assigned).keeps_the_keys());
+    }
+
+    #[test]
+    fn a_visit_sees_no_secret_and_leaves_nothing_behind() {
+        for writes in [false, true] {
+            let set = on_visit(writes);
+            for permission in [Permission::CustomerSecrets, Permission::OperatorsWrite, Permission::DataExport] {
+                assert!(!set.contains(permission), "{permission:?}");
+            }
+            assert!(set.contains(Permission::RoutersRead) && set.contains(Permission::AuditRead));
+            assert_eq!(set.contains(Permission::RoutersWrite), writes);
+        }
+    }
 
     #[test]
     fn the_fifth_wrong_password_locks() {

@@ -16,6 +16,10 @@ pub enum TokenKind {
     Setup,
     /// Fetching an enrolment block, once.
     Line,
+    /// Beginning to serve a tenant, once.
+    Invitation,
+    /// A visit of the platform's support.
+    Visit,
 }
 
 impl TokenKind {
@@ -25,6 +29,8 @@ impl TokenKind {
             Self::Api => "mw_api_",
             Self::Setup => "mw_setup_",
             Self::Line => "mw_line_",
+            Self::Invitation => "mw_invite_",
+            Self::Visit => "mw_visit_",
         }
     }
 }
@@ -50,15 +56,14 @@ pub fn generate(kind: TokenKind, entropy: &dyn Entropy) -> NewToken {
 /// Says what a presented token is and under which hash it may be found.
 #[must_use]
 pub fn recognise(text: &str) -> Option<(TokenKind, [u8; 32])> {
-    let kind = [TokenKind::Login, TokenKind::Api, TokenKind::Setup, TokenKind::Line]
-        .into_iter()
-        .find(|kind| text.starts_with(kind.prefix()))?;
+    let kinds = [TokenKind::Login, TokenKind::Api, TokenKind::Setup, TokenKind::Line, TokenKind::Invitation, TokenKind::Visit];
+    let kind = kinds.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
     // 32 bytes are 43 characters; anything else was never handed out and need not be looked up.
     (text.len() == kind.prefix().len() + 43).then(|| (kind, hash(text)))
 }
 
 /// A token has 256 random bits, so a fast hash is enough: there is nothing to guess.
-fn hash(text: &str) -> [u8; 32] {
+pub(super) fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 

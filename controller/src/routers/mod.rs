@@ -13,7 +13,7 @@ pub use watched::{Watched, serving, watched};
 use crate::app::App;
 use crate::enrolment::{self, EnrolmentError, EnrolmentView, Texts};
 use crate::http::{List, Page};
-use crate::operators::{OperatorError, Permission, TenantScope};
+use crate::operators::{self, OperatorError, Permission, TenantScope};
 use crate::provisioning::{self, Turn};
 use crate::sites;
 use crate::tenants::{self, Limit, LimitError};
@@ -181,6 +181,7 @@ async fn make(
     tenants::check(tx, Limit::Routers, 1, now).await?;
     let id = RouterId::generate(now, &*app.entropy);
     store::insert(tx, id, name, serial, now).await?;
+    operators::assign_to_maker(app, tx, id).await?;
     let address = tunnels::allocate_address(app, tx, id).await?;
     tx.audit(now, action, &id.to_string(), serde_json::json!({ "name": name })).await?;
     let texts = enrolment::create(app, tx, id).await?;

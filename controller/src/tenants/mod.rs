@@ -1,6 +1,7 @@
 //! ISPs: made by the platform's operator, each with its own currency, time zone, data key and first admin; how each stands, what it may
 //! use and does use, what it set for itself, and how nothing of it is left in the end.
 
+mod country;
 mod flags;
 mod lifecycle;
 mod limits;
@@ -12,9 +13,10 @@ mod rules;
 mod settings;
 mod store;
 
+pub use country::country;
 pub use flags::{FlagError, FlagView, expect_on};
 pub use lifecycle::{Transition, change_standing, sweep};
-pub use limits::{LimitError, LimitView, check, spend_messages};
+pub use limits::{LimitError, LimitView, check, check_across, spend_messages};
 pub use metering::{flush_requests, measure, measure_once_a_day};
 pub use purge::{Certificate, purge_on, resume_purges};
 pub use rates::Rates;

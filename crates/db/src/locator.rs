@@ -1,8 +1,8 @@
 //! Finds whose a credential is and what is due, without acting: it reads a declared set of columns across tenants, takes entries off the
 //! outbox, claims recurring work, and does nothing else. It is not audited, because it runs on every request.
 
-mod moves;
 mod access;
+mod moves;
 mod named;
 mod tenancy;
 
@@ -47,10 +47,11 @@ impl Locator {
     /// # Errors
     /// When the database does not answer.
     pub async fn tenants(&self, part: &'static str) -> Result<Vec<TenantDoor>, DbError> {
-        let ids: Vec<TenantId> =
-            sqlx::query_scalar("SELECT id FROM tenant WHERE status NOT IN ('purging', 'purged') AND shadow_of IS NULL ORDER BY id")
-                .fetch_all(&self.pool)
-                .await?;
+        let ids: Vec<TenantId> = sqlx::query_scalar(
+            "SELECT id FROM tenant WHERE status NOT IN ('purging', 'purged') AND shadow_of IS NULL ORDER BY id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
         Ok(ids.into_iter().map(|tenant| system(tenant, part)).collect())
     }
 

@@ -198,7 +198,15 @@ pub const TABLES: &[Table] = &[
         .about("a backup of the tenant, taken through the API")
         .left_out(&[(Copied::Backup, "it tells of files, which are not in it")]),
     tenant("change_set").about("a plan as it was applied to a router, with the time of each step"),
-    tenant("customer").about("a customer of an ISP: login, place on a router, intent").sealed(&["password"]),
+    tenant("customer")
+        .about("a customer of an ISP: who they are, how they connect, where, and what the ISP wants with them")
+        .global(&[(
+            "customer_account_unique",
+            "money names an account number and nothing else; seven random digits and a check digit tell nothing",
+        )])
+        .sealed(&["password"]),
+    tenant("customer_credential").about("a login, device or telephone that a customer was recognised by, and no longer is"),
+    tenant("customer_import").about("a file of customers that was taken in, or refused whole"),
     tenant("data_key").about("a key that seals a tenant's secrets").master_sealed(&["sealed_key"]).left_out(&[
         (Copied::Backup, "keys travel apart from rows, opened, within the sealed file"),
         (Copied::Export, "a key leaves for nobody"),
