@@ -32,6 +32,21 @@ pub(super) enum Customers {
     /// Changes a customer; the router follows
     #[command(after_help = "Example:\n  mastwire-controller customer change alice --package Home-20 --router mast-2")]
     Change(Change),
+    /// Moves a customer to another router, with what is paid
+    #[command(after_help = "Example:\n  mastwire-controller customer move alice --router mast-2")]
+    Move {
+        #[command(flatten)]
+        who: Who,
+        /// The router that is to serve the customer
+        #[arg(long)]
+        router: String,
+        /// The customer's own address there; the same as before when left out
+        #[arg(long, conflicts_with = "no_address")]
+        address: Option<Ipv4Addr>,
+        /// Take the address away
+        #[arg(long)]
+        no_address: bool,
+    },
     /// Switches a customer off by hand
     #[command(after_help = "Example:\n  mastwire-controller customer suspend alice")]
     Suspend(Who),
@@ -152,6 +167,15 @@ impl Customers {
             Self::List(list) => list.run(client).await,
             Self::Show(who) => who.show(client).await,
             Self::Change(change) => change.run(client).await,
+            Self::Move { who, router, address, no_address } => {
+                let id = client.id_of(&CUSTOMER, &who.customer).await?;
+                let mut body = json!({ "router": client.id_of(&ROUTER, &router).await? });
+                if address.is_some() || no_address {
+                    body["address"] = json!(address);
+                }
+                let sentence = format!("`{}` is served by `{router}` from now on", who.customer);
+                client.done(Call::post(["customers", &id, "move"]).json(&body), &sentence).await
+            }
             Self::Suspend(who) => who.post(client, "suspend", "is suspended").await,
             Self::Resume(who) => who.post(client, "resume", "is served again").await,
             Self::Terminate(who) => who.post(client, "terminate", "was let go").await,

@@ -2,9 +2,11 @@
 //! Each of these returns the text it wants printed; nothing but `output` writes to the terminal.
 
 mod audit;
+mod backups;
 mod client;
 mod customers;
 mod health;
+mod keeping;
 mod local;
 mod login;
 mod operators;
@@ -14,6 +16,7 @@ mod password;
 mod payments;
 mod routers;
 mod settings;
+mod sites;
 mod table;
 mod tenants;
 mod units;
@@ -42,6 +45,11 @@ enum Command {
     Serve(local::Serve),
     Migrate(local::Migrate),
     Audit(local::Audit),
+    Backup(keeping::Backup),
+    Restore(keeping::Restore),
+    Compare(keeping::Compare),
+    RotateKeys(keeping::RotateKeys),
+    UpgradePostgres(keeping::UpgradePostgres),
     #[command(subcommand)]
     Config(local::Configuration),
     #[command(name = "openapi")]
@@ -73,6 +81,10 @@ enum ApiCommand {
     #[command(subcommand)]
     Token(operators::Tokens),
     #[command(subcommand)]
+    Site(sites::Sites),
+    #[command(subcommand)]
+    Device(sites::Devices),
+    #[command(subcommand)]
     Router(routers::Routers),
     #[command(subcommand)]
     Package(packages::Packages),
@@ -85,6 +97,9 @@ enum ApiCommand {
     Voucher(vouchers::Vouchers),
     #[command(subcommand)]
     Ledger(payments::Ledger),
+    #[command(subcommand)]
+    Backups(backups::Backups),
+    Export(backups::Export),
     #[command(subcommand)]
     AuditLog(audit::AuditLog),
     Health(health::Health),
@@ -111,6 +126,11 @@ impl Cli {
                 output::print(&text)?;
                 return if found == 0 { Ok(()) } else { Err(Found(found).into()) };
             }
+            Command::Backup(backup) => backup.run().await?,
+            Command::Restore(restore) => restore.run().await?,
+            Command::Compare(compare) => compare.run().await?,
+            Command::RotateKeys(rotate) => rotate.run().await?,
+            Command::UpgradePostgres(upgrade) => upgrade.run().await?,
             Command::Config(config) => config.run()?,
             Command::OpenApi(document) => document.run()?,
             Command::Operator(Operators::Recover(recover)) => recover.run().await?,
@@ -139,6 +159,8 @@ impl ApiCommand {
             Self::Flag(flags) => flags.run(client).await,
             Self::Limit(limits) => limits.run(client).await,
             Self::Token(tokens) => tokens.run(client).await,
+            Self::Site(sites) => sites.run(client).await,
+            Self::Device(devices) => devices.run(client).await,
             Self::Router(routers) => routers.run(client).await,
             Self::Package(packages) => packages.run(client).await,
             Self::Customer(customers) => customers.run(client).await,
@@ -146,6 +168,8 @@ impl ApiCommand {
             Self::Payment(payments) => payments.run(client).await,
             Self::Voucher(vouchers) => vouchers.run(client).await,
             Self::Ledger(ledger) => ledger.run(client).await,
+            Self::Backups(backups) => backups.run(client).await,
+            Self::Export(export) => export.run(client).await,
             Self::AuditLog(log) => log.run(client).await,
             Self::Health(health) => health.run(client).await,
             Self::Job(jobs) => jobs.run(client).await,

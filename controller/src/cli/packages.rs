@@ -1,6 +1,8 @@
 //! What an ISP sells.
 
 use super::client::{Call, Client, Noun, PageArgs};
+use super::routers::ROUTER;
+use super::sites::site_id;
 use super::table::{fields, numbers, words};
 use super::units::{Amount, Span, Speeds, money, money_json, seconds, span, speeds, text, time, volume};
 use anyhow::{Context as _, bail};
@@ -27,9 +29,25 @@ pub(super) enum Packages {
         /// Its name or id
         package: String,
     },
-    /// Changes a package's price or speed; its customers get the speed at once
-    #[command(after_help = "Example:\n  mastwire-controller package change Home-10 --speed 12M/6M")]
+    /// Changes a package's price or speed; its customers get the speed at once, or with their next purchase
+    #[command(after_help = "Examples:\n  \
+        mastwire-controller package change Home-10 --speed 12M/6M\n  \
+        mastwire-controller package change Home-10 --speed 20M/10M --at-renewal")]
     Change(Change),
+    /// Lists what a package was at each time
+    #[command(after_help = "Example:\n  mastwire-controller package versions Home-10")]
+    Versions {
+        /// Its name or id
+        package: String,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Shows where a package is sold, or says it anew
+    #[command(after_help = "Examples:\n  \
+        mastwire-controller package scope Home-10\n  \
+        mastwire-controller package scope Home-10 --router mast-1,mast-2 --site Kilimani\n  \
+        mastwire-controller package scope Home-10 --everywhere")]
+    Scope(Scope),
     /// Takes a package off sale; who has it keeps it
     #[command(after_help = "Example:\n  mastwire-controller package retire Home-10")]
     Retire {
@@ -91,9 +109,15 @@ pub(super) struct Change {
     /// The price from now on
     #[arg(long, value_name = "AMOUNT")]
     price: Option<Amount>,
-    /// The speed for all its customers; a burst that is not given again goes
+    /// The speed; a burst that is not given again goes
     #[arg(long, value_name = "DOWN/UP")]
     speed: Option<Speeds>,
+    /// Let those who have it keep their speed until they buy again
+    #[arg(long, requires = "speed")]
+    at_renewal: bool,
+    /// Whether customers see it where they buy for themselves
+    #[arg(long, value_name = "YES", action = clap::ArgAction::Set)]
+    portal: Option<bool>,
     #[command(flatten)]
     burst: Burst,
 }
@@ -140,6 +164,9 @@ fn readable(item: &Value) -> String {
         ("data", volume(item, "data_bytes")),
         ("devices", text(item, "shared_users")),
         ("at the end", text(item, "on_expiry")),
+        ("version", text(item, "version")),
+        ("on the portal", text(item, "portal")),
+        ("sold everywhere", text(item, "everywhere")),
         ("made", time(item, "created_at")),
         ("off sale since", time(item, "retired_at")),
         ("id", text(item, "id")),
@@ -171,6 +198,8 @@ impl Packages {
                 Ok(client.show(&answer, readable))
             }
             Self::Change(change) => change.run(client).await,
+            Self::Versions { package, page } => versions(client, &package, &page).await,
+            Self::Scope(scope) => scope.run(client).await,
             Self::Retire { package } => {
                 let id = client.id_of(&PACKAGE, &package).await?;
                 client
@@ -209,7 +238,66 @@ impl Change {
             None => None,
         };
         let speed = self.speed.map(|speed| speed_json(speed, &self.burst));
-        let answer = client.send(Call::patch(["packages", &id]).json(&json!({ "price": price, "speed": speed }))).await?;
+        let applies = self.at_renewal.then_some("next_renewal");
+        let body = json!({ "price": price, "speed": speed, "applies": applies, "portal": self.portal });
+        let answer = client.send(Call::patch(["packages", &id]).json(&body)).await?;
         Ok(client.show(&answer, readable))
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Scope {
+    /// Its name or id
+    package: String,
+    /// Sell it on these routers
+    #[arg(long, value_name = "ROUTER,…", value_delimiter = ',')]
+    router: Vec<String>,
+    /// Sell it on all routers at these sites and within them
+    #[arg(long, value_name = "SITE,…", value_delimiter = ',')]
+    site: Vec<String>,
+    /// Sell it on every router
+    #[arg(long, conflicts_with_all = ["router", "site"])]
+    everywhere: bool,
+}
+
+impl Scope {
+    async fn run(self, client: &Client) -> anyhow::Result<String> {
+        let id = client.id_of(&PACKAGE, &self.package).await?;
+        if self.router.is_empty() && self.site.is_empty() && !self.everywhere {
+            let answer = client.send(Call::get(["packages", &id, "scope"])).await?;
+            return Ok(client.show(&answer, |value| {
+                let ids = |field: &str| {
+                    let ids: Vec<&str> = value[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                    ids.join(", ")
+                };
+                let (routers, sites) = (ids("routers"), ids("sites"));
+                if routers.is_empty() && sites.is_empty() {
+                    return "it is sold on every router".to_owned();
+                }
+                fields(&[("routers", routers), ("sites", sites)])
+            }));
+        }
+        let (mut routers, mut sites) = (Vec::new(), Vec::new());
+        for name in &self.router {
+            routers.push(client.id_of(&ROUTER, name).await?);
+        }
+        for way in &self.site {
+            sites.push(site_id(client, way).await?);
+        }
+        let call = Call::put(["packages", &id, "scope"]).json(&json!({ "routers": routers, "sites": sites }));
+        client.done(call, &format!("`{}` is sold there from now on", self.package)).await
+    }
+}
+
+async fn versions(client: &Client, package: &str, page: &PageArgs) -> anyhow::Result<String> {
+    let id = client.id_of(&PACKAGE, package).await?;
+    let columns = [
+        numbers("VERSION", |item| text(item, "number")),
+        words("SINCE", |item| time(item, "valid_from")),
+        numbers("PRICE", |item| money(item, "price")),
+        numbers("DOWN/UP", |item| speeds(&item["speed"], "download_bps", "upload_bps")),
+        words("APPLIES", |item| text(item, "applies")),
+        words("MADE BY", |item| text(item, "made_by")),
+    ];
+    client.list(Call::get(["packages", &id, "versions"]), page, &columns, &[]).await
 }

@@ -1,7 +1,9 @@
 //! MikroTik boxes: how they join, what they offer, and how they are doing.
 
 use super::client::{Answer, Call, Client, Noun, PageArgs, items};
+use super::sites::site_id;
 use super::table::{fields, numbers, one_line, several_lines, table, typed, words};
+use super::tenants::TENANT;
 use super::units::{span, text, time};
 use clap::{ArgGroup, Args, Subcommand};
 use ipnetwork::Ipv4Network;
@@ -74,6 +76,25 @@ pub(super) enum Routers {
         #[command(flatten)]
         page: PageArgs,
     },
+    /// Renames a router or says where it stands
+    #[command(after_help = "Example:\n  mastwire-controller router change mast-1 --name ridge --site \"Kilimani/Ridge\"")]
+    Change {
+        #[command(flatten)]
+        which: Which,
+        /// What people call it from now on
+        #[arg(long)]
+        name: Option<String>,
+        /// Where it stands: the site's way from the top, or its id
+        #[arg(long, conflicts_with = "no_site")]
+        site: Option<String>,
+        /// Take it off its site
+        #[arg(long)]
+        no_site: bool,
+    },
+    /// Moves a router to another ISP (platform operators)
+    #[command(after_help = "Example:\n  \
+        mastwire-controller router transfer rtr_0190163d8694739b8fd74dd02ebd3dc4 --to \"Baraka Net\" --name ridge --reason \"sold on 3 May\"")]
+    Transfer(Transfer),
     /// Takes a router out: cleans it as far as it can be reached and revokes its key
     #[command(after_help = "Example:\n  mastwire-controller router remove mast-1")]
     Remove(Which),
@@ -83,6 +104,43 @@ pub(super) enum Routers {
 pub(super) struct Which {
     /// The router's name or id
     router: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Transfer {
+    /// The router's id
+    router: String,
+    /// The ISP that gets it
+    #[arg(long, value_name = "TENANT")]
+    to: String,
+    /// What it is called there
+    #[arg(long)]
+    name: String,
+    /// Why; only the platform's operators read it
+    #[arg(long)]
+    reason: String,
+    /// Move it although customers are on it, who stay behind
+    #[arg(long)]
+    leave_customers: bool,
+    /// Move it although it cannot be cleaned, because it was reset by hand
+    #[arg(long)]
+    uncleaned: bool,
+    #[command(flatten)]
+    texts: Texts,
+}
+
+impl Transfer {
+    async fn run(self, client: &Client) -> anyhow::Result<String> {
+        let to = client.id_of(&TENANT, &self.to).await?;
+        let body = json!({
+            "to": to, "name": self.name, "reason": self.reason, "leave_customers": self.leave_customers, "uncleaned": self.uncleaned,
+        });
+        let mut answer = client.send(Call::post(["platform", "routers", &self.router, "move"]).json(&body)).await?;
+        let left = text(&answer.value["removed"], "left");
+        answer.value = answer.value["router"].take();
+        let shown = self.texts.show(client, &answer, &self.name);
+        Ok(if left.is_empty() { shown } else { format!("{shown}{}\n", one_line(&left)) })
+    }
 }
 
 /// How much of what a router is given is printed.
@@ -185,6 +243,21 @@ impl Routers {
             Self::State(which) => Ok(client.show(&which.get(client, Some("state")).await?, state)),
             Self::Sessions(which) => Ok(client.show(&which.get(client, Some("sessions")).await?, sessions)),
             Self::Changes { which, page } => changes(client, &which, &page).await,
+            Self::Change { which, name, site, no_site } => {
+                let id = which.id(client).await?;
+                let mut body = serde_json::Map::new();
+                if let Some(name) = name {
+                    body.insert("name".to_owned(), json!(name));
+                }
+                match site {
+                    Some(site) => drop(body.insert("site".to_owned(), json!(site_id(client, &site).await?))),
+                    None if no_site => drop(body.insert("site".to_owned(), Value::Null)),
+                    None => {}
+                }
+                let call = Call::patch(["routers", &id]).json(&Value::Object(body));
+                client.done(call, &format!("`{}` is changed", which.router)).await
+            }
+            Self::Transfer(transfer) => transfer.run(client).await,
             Self::Remove(which) => {
                 let id = which.id(client).await?;
                 let answer = client.send(Call::delete(["routers", &id])).await?;
