@@ -3,37 +3,58 @@
 //! A customer's `status` is intent alone. Whether the time is paid follows from entitlements, which stand here because everything that
 //! serves a customer needs them; only a payment makes or voids one.
 
+mod accounts;
+mod credentials;
 mod entitlements;
+mod export;
 mod import;
+mod lifecycle;
+mod moves;
+mod passwords;
+mod phones;
 mod routes;
 mod rules;
 mod store;
+mod texts;
 mod watched;
 
+pub use accounts::account_number;
+pub use credentials::{CredentialKind, CredentialView, Credentials, Wanted, credentials, whose};
 pub use entitlements::{Granted, awaiting_online, grant, mark_applied, mark_online, void};
-pub use import::{Imported, import};
+pub use import::{ImportProblem, Imported, RouterImport, WrongRows, import, imports, note_refusal};
+pub use lifecycle::{forget_idle, restore, resume, suspend, terminate};
+pub use moves::{CustomerMove, CustomerMoved, relocate};
+pub use passwords::{password, reset_password};
 pub use routes::routes;
 pub use rules::readable;
-pub use store::{Customer, CustomerView, Timeline, lock, timeline};
+pub use store::{Customer, CustomerView, ImportView, Observed, Timeline, lock, timeline};
 pub use watched::{Service, by_logins, exists, owed, owed_on, service};
 
 use crate::app::App;
 use crate::operators::{OperatorError, Permission, TenantScope};
 use crate::packages::{self, PackageError, PackageKind, PackageView};
-use crate::secrets::{Place, VaultError};
-use crate::tenants;
+use crate::secrets::VaultError;
+use crate::sites::Position;
+use crate::tenants::Limit;
+use crate::{routers, sites, tenants};
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
-use model::{Bytes, CustomerId, PackageId, RouterId, Secret};
-use rules::{Draft, Wish};
+use model::{Bytes, CustomerId, PackageId, RouterId, Secret, SiteId};
+use rules::{Draft, Ground};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use store::NewRow;
 use utoipa::ToSchema;
 
 /// Customers that one router may have; beyond it a router's memory and one look at all of it become too large.
 pub const PER_ROUTER_MAX: i64 = 10_000;
+/// Customers that one statement writes.
+const CHUNK: usize = 5_000;
+/// How often new account numbers are drawn for those whose number was taken. A million customers hold a ninth of all numbers; forty draws that
+/// all miss mean that nearly none are left.
+const DRAWS_MAX: usize = 40;
 
 /// Why an operation on customers was refused.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +74,9 @@ pub enum CustomerError {
     /// There is no such router.
     #[error("there is no such router")]
     NoRouter,
+    /// There is no such site.
+    #[error("there is no such site")]
+    NoSite,
     /// The router has as many customers as it may.
     #[error("a router may have {PER_ROUTER_MAX} customers; move or terminate some first")]
     RouterFull,
@@ -60,14 +84,31 @@ pub enum CustomerError {
     #[error("this customer connects by {}, and the package is for {}", .customer.as_str(), .package.as_str())]
     Kind { customer: PackageKind, package: PackageKind },
     /// The customer has left.
-    #[error("the customer is terminated: make a new one")]
+    #[error("the customer is terminated: restore them within 30 days, or make a new one")]
     Terminated,
+    /// The customer has not left.
+    #[error("the customer is not terminated")]
+    NotTerminated,
+    /// The customer left too long ago.
+    #[error("the customer left more than 30 days ago: make a new one")]
+    LongGone,
+    /// Somebody else changed the customer in between.
+    #[error(
+        "the customer was changed by somebody else: you saw version {seen}, now it is {now}. Read it again, and change what is still to be changed"
+    )]
+    Stale { seen: i64, now: i64 },
+    /// No account number was free.
+    #[error("nearly all account numbers are in use: no more customers can be made on this instance")]
+    NoAccount,
     /// The file is not a table of customers.
     #[error("{0}")]
     File(String),
     /// Rows of a file are wrong, and nothing was written.
-    #[error("{} rows are wrong; nothing was written", .0.len())]
-    Rows(Vec<RowFault>),
+    #[error("{} of the file's rows are wrong, with {} faults; nothing was written", .0.rows, .0.faults)]
+    Rows(WrongRows),
+    /// The tenant has as many customers as it may.
+    #[error(transparent)]
+    Limit(#[from] tenants::LimitError),
     /// The package cannot be used.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -80,15 +121,6 @@ pub enum CustomerError {
     /// The database did not answer.
     #[error(transparent)]
     Db(#[from] DbError),
-}
-
-/// What is wrong with a row of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowFault {
-    /// The line it begins in.
-    pub line: u64,
-    /// What is wrong.
-    pub message: String,
 }
 
 /// What the ISP wants with a customer.
@@ -121,6 +153,34 @@ impl CustomerStatus {
     }
 }
 
+/// How a customer came here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// An operator made them.
+    Operator,
+    /// They stood in a file.
+    Import,
+    /// A voucher made them, who go again when nobody uses them.
+    Voucher,
+}
+
+impl Origin {
+    /// The name as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Import => "import",
+            Self::Voucher => "voucher",
+        }
+    }
+
+    fn from_stored(name: &str) -> Option<Self> {
+        [Self::Operator, Self::Import, Self::Voucher].into_iter().find(|origin| origin.as_str() == name)
+    }
+}
+
 /// A customer to be made.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -130,14 +190,27 @@ pub struct NewCustomer {
     /// 4 to 64 visible ASCII characters; made when left out.
     #[schema(value_type = Option<String>)]
     pub password: Option<Secret<String>>,
-    /// The name for people, up to 100 characters.
+    /// The name for people, up to 100 characters in any script.
     #[serde(default)]
     pub full_name: String,
-    /// A phone number; 07… and 01… become 2547… and 2541… where the currency is KES.
+    /// A phone number in any usual form of the tenant's country, or with its country in front.
     #[serde(default)]
     pub phone: String,
+    /// An e-mail address.
+    #[serde(default)]
+    pub email: String,
+    /// The language to write in, such as `sw` or `en-KE`.
+    #[serde(default)]
+    pub language: String,
+    /// What is good to know, up to 2000 characters.
+    #[serde(default)]
+    pub notes: String,
+    /// Where the customer lives.
+    pub location: Option<Position>,
     /// The router that serves the customer.
     pub router: RouterId,
+    /// The house, flat or shop.
+    pub site: Option<SiteId>,
     /// The package; it decides how the customer connects.
     pub package: PackageId,
     /// An address of the customer's own; a static customer must have one.
@@ -147,16 +220,56 @@ pub struct NewCustomer {
     pub mac: Option<String>,
 }
 
-/// What of a customer is to change; what is left out stays, and null takes away an address or a device.
+impl NewCustomer {
+    /// A customer of whom nothing else is known.
+    #[must_use]
+    pub const fn named(login: String, router: RouterId, package: PackageId) -> Self {
+        Self {
+            login,
+            password: None,
+            full_name: String::new(),
+            phone: String::new(),
+            email: String::new(),
+            language: String::new(),
+            notes: String::new(),
+            location: None,
+            router,
+            site: None,
+            package,
+            address: None,
+            mac: None,
+        }
+    }
+}
+
+/// What of a customer is to change; what is left out stays, and null takes away a place, an address or a device.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerChange {
+    /// The version that you saw: if somebody has changed the customer since, nothing is done. Left out, the change is made in any case.
+    pub version: Option<i64>,
+    /// The name used to dial or log in; the old one is good no more.
+    pub login: Option<String>,
     /// The name for people.
     pub full_name: Option<String>,
     /// The phone number.
     pub phone: Option<String>,
+    /// An e-mail address.
+    pub email: Option<String>,
+    /// The language to write in.
+    pub language: Option<String>,
+    /// What is good to know.
+    pub notes: Option<String>,
+    /// Where the customer lives.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Position>)]
+    pub location: Option<Option<Position>>,
     /// The router that serves the customer.
     pub router: Option<RouterId>,
+    /// The house, flat or shop.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<SiteId>)]
+    pub site: Option<Option<SiteId>>,
     /// The package, of the same kind.
     pub package: Option<PackageId>,
     /// An address of the customer's own.
@@ -221,22 +334,19 @@ pub struct CustomerOnRouter {
     pub paid: Option<Paid>,
 }
 
-fn password_place(id: CustomerId) -> Place {
-    Place { table: "customer", column: "password", row: id.uuid() }
+async fn ground(app: &App, tx: &mut TenantTx) -> Result<Ground, DbError> {
+    Ok(Ground { country: tenants::country(tx).await?, tunnel: app.config.supernet })
 }
 
-/// Makes a customer.
+/// Makes a customer, for an operator who may.
 ///
 /// # Errors
-/// When the role may not, a field is wrong, or the login or address is in use.
-pub async fn create(app: &App, scope: &TenantScope, new: NewCustomer) -> Result<NewlyMade, CustomerError> {
-    let now = app.clock.now();
-    let mut tx = scope.write(app, Permission::CustomersWrite).await?;
-    let package = packages::on_sale(&mut tx, new.package).await?;
+/// When a field is wrong, the router is not there or full, or the login or address is in use.
+pub async fn create(app: &App, tx: &mut TenantTx, new: NewCustomer, now: Timestamp) -> Result<NewlyMade, CustomerError> {
+    let package = packages::on_sale(tx, new.package).await?;
     let given = new.password.is_some();
     let id = CustomerId::generate(now, &*app.entropy);
-    let password = add(app, &mut tx, id, new, &package, now).await?;
-    tx.commit().await?;
+    let password = add(app, tx, id, new, &package, Origin::Operator, now).await?;
     Ok(NewlyMade { id, password: (!given).then_some(password) })
 }
 
@@ -250,50 +360,81 @@ pub async fn add(
     id: CustomerId,
     new: NewCustomer,
     package: &PackageView,
+    origin: Origin,
     now: Timestamp,
 ) -> Result<Secret<String>, CustomerError> {
-    let currency = tenants::current(tx).await?.currency;
-    let draft = rules::draft(id, new, package.kind, currency, app.config.supernet)?;
-    expect_room(tx, draft.router, 1).await?;
+    let ground = ground(app, tx).await?;
+    let draft = rules::draft(id, new, package.kind, origin, ground).map_err(|faults| faults[0])?;
+    if !routers::stands(tx, draft.router).await? {
+        return Err(CustomerError::NoRouter);
+    }
+    expect_site(tx, draft.site).await?;
     expect_in_scope(tx, package.id, draft.router).await?;
+    tenants::check(tx, Limit::Customers, 1, now).await?;
     let passwords = insert(app, tx, std::slice::from_ref(&draft), now).await?;
+    expect_room(tx, draft.router, now).await?;
     tx.audit(now, "customer.create", &id.to_string(), serde_json::json!({ "login": draft.login, "router": draft.router }))
         .await?;
-    tx.touch_router(draft.router, now).await?;
     Ok(passwords.into_iter().next().expect("one draft has one password"))
 }
 
 /// Seals passwords, made where none was given, and writes the rows; returns the passwords in the drafts' order.
 async fn insert(app: &App, tx: &mut TenantTx, drafts: &[Draft], now: Timestamp) -> Result<Vec<Secret<String>>, CustomerError> {
-    let mut passwords = Vec::with_capacity(drafts.len());
-    let mut sealed = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let password = draft.password.clone().unwrap_or_else(|| rules::new_password(&*app.entropy));
-        sealed.push(app.vault.seal(tx, password_place(draft.id), password.expose().as_bytes()).await?);
-        passwords.push(password);
+    let mut all = Vec::with_capacity(drafts.len());
+    for drafts in drafts.chunks(CHUNK) {
+        let mut passwords = Vec::with_capacity(drafts.len());
+        let mut sealed = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let password = draft.password.clone().unwrap_or_else(|| rules::new_password(&*app.entropy));
+            sealed.push(app.vault.seal(tx, passwords::place(draft.id), password.expose().as_bytes()).await?);
+            passwords.push(password);
+        }
+        let mut left: Vec<(&Draft, &[u8])> = drafts.iter().zip(sealed.iter().map(Vec::as_slice)).collect();
+        for _ in 0..DRAWS_MAX {
+            let mut rows = Vec::with_capacity(left.len());
+            rows.extend(left.iter().map(|(draft, sealed)| NewRow { draft, sealed, account: accounts::draw(&*app.entropy) }));
+            let written = store::insert(tx, &rows, now).await?;
+            left.retain(|(draft, _)| !written.contains(&draft.id));
+            if left.is_empty() {
+                break;
+            }
+        }
+        if !left.is_empty() {
+            return Err(CustomerError::NoAccount);
+        }
+        all.append(&mut passwords);
     }
-    store::insert(tx, drafts, sealed, now).await?;
-    Ok(passwords)
+    Ok(all)
 }
 
-async fn expect_room(tx: &mut TenantTx, router: RouterId, more: i64) -> Result<(), CustomerError> {
-    if !store::router_stands(tx, router).await? {
-        return Err(CustomerError::NoRouter);
+async fn expect_site(tx: &mut TenantTx, site: Option<SiteId>) -> Result<(), CustomerError> {
+    match site {
+        Some(site) if !sites::hold(tx, site).await? => Err(CustomerError::NoSite),
+        Some(_) | None => Ok(()),
     }
-    if store::count_on_router(tx, router).await? + more > PER_ROUTER_MAX {
-        return Err(CustomerError::RouterFull);
-    }
-    Ok(())
 }
 
 async fn expect_in_scope(tx: &mut TenantTx, package: PackageId, router: RouterId) -> Result<(), CustomerError> {
     if packages::in_scope(tx, package, router).await? { Ok(()) } else { Err(PackageError::OutOfScope.into()) }
 }
 
+/// Makes a router look again that has been given customers, and checks that they fit; returns its generation. Whoever else gives it some
+/// waits here until this transaction ends, so that of two who both fit alone one is refused.
+async fn expect_room(tx: &mut TenantTx, router: RouterId, now: Timestamp) -> Result<i64, CustomerError> {
+    if !routers::stands(tx, router).await? {
+        return Err(CustomerError::NoRouter);
+    }
+    let generation = tx.touch_router(router, now).await?;
+    if store::count_on_router(tx, router).await? > PER_ROUTER_MAX {
+        return Err(CustomerError::RouterFull);
+    }
+    Ok(generation)
+}
+
 /// Changes a customer; the routers concerned look again.
 ///
 /// # Errors
-/// When the role may not, a field is wrong, the customer is not there or has left, or the address is in use.
+/// When the role may not, a field is wrong, the customer is not there, has left or was changed in between, or the login or address is in use.
 pub async fn update(app: &App, scope: &TenantScope, id: CustomerId, change: CustomerChange) -> Result<(), CustomerError> {
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::CustomersWrite).await?;
@@ -301,120 +442,54 @@ pub async fn update(app: &App, scope: &TenantScope, id: CustomerId, change: Cust
     if before.status == CustomerStatus::Terminated {
         return Err(CustomerError::Terminated);
     }
+    if let Some(seen) = change.version.filter(|seen| *seen != before.version) {
+        return Err(CustomerError::Stale { seen, now: before.version });
+    }
     if let Some(package) = change.package.filter(|package| *package != before.package) {
         let package = packages::on_sale(&mut tx, package).await?;
         if package.kind != before.kind {
             return Err(CustomerError::Kind { customer: before.kind, package: package.kind });
         }
     }
-    let currency = tenants::current(&mut tx).await?.currency;
-    let after = rules::changed(&before, change, currency, app.config.supernet)?;
-    if after.router != before.router {
-        expect_room(&mut tx, after.router, 1).await?;
+    let ground = ground(app, &mut tx).await?;
+    let mut after = rules::changed(&before, change, ground)?;
+    if after.router != before.router && !routers::stands(&mut tx, after.router).await? {
+        return Err(CustomerError::NoRouter);
+    }
+    if after.site != before.site {
+        expect_site(&mut tx, after.site).await?;
     }
     if (after.router, after.package) != (before.router, before.package) {
         expect_in_scope(&mut tx, after.package, after.router).await?;
     }
+    let past = credentials::replaced(&before, &mut after, now);
     store::update(&mut tx, &after).await?;
-    if after.router != before.router {
-        // Always in one order, so that two moves in opposite directions cannot wait for each other.
-        let mut generations = HashMap::new();
-        let mut routers = [before.router, after.router];
-        routers.sort_unstable();
-        for router in routers {
-            generations.insert(router, tx.touch_router(router, now).await?);
-        }
-        store::move_entitlements(&mut tx, id, after.router, generations[&after.router], now).await?;
-    } else if (after.package, after.address, &after.mac) != (before.package, before.address, &before.mac) {
-        tx.touch_router(after.router, now).await?;
-    }
-    tx.audit(now, "customer.update", &id.to_string(), serde_json::json!({ "before": before, "after": after })).await?;
+    credentials::remember(app, &mut tx, &before, &past, now).await?;
+    follow(&mut tx, &before, &after, now).await?;
+    after.version += 1;
+    tx.audit_change(now, "customer.update", &id.to_string(), &before, &after).await?;
     Ok(tx.commit().await?)
 }
 
-/// Switches a customer off by hand.
-///
-/// # Errors
-/// When the role may not, or the customer is not there or has left.
-pub async fn suspend(app: &App, scope: &TenantScope, id: CustomerId) -> Result<(), CustomerError> {
-    set_status(app, scope, id, Wish::Suspend).await
-}
-
-/// Ends what [`suspend`] began.
-///
-/// # Errors
-/// When the role may not, or the customer is not there or has left.
-pub async fn resume(app: &App, scope: &TenantScope, id: CustomerId) -> Result<(), CustomerError> {
-    set_status(app, scope, id, Wish::Resume).await
-}
-
-/// Lets a customer go: the router forgets them, the login may be used anew, the history stays.
-///
-/// # Errors
-/// When the role may not, or the customer is not there.
-pub async fn terminate(app: &App, scope: &TenantScope, id: CustomerId) -> Result<(), CustomerError> {
-    set_status(app, scope, id, Wish::Terminate).await
-}
-
-async fn set_status(app: &App, scope: &TenantScope, id: CustomerId, wish: Wish) -> Result<(), CustomerError> {
-    let now = app.clock.now();
-    let mut tx = scope.write(app, Permission::CustomersWrite).await?;
-    let customer = lock(&mut tx, id).await?;
-    let status = rules::next_status(customer.status, wish).ok_or(CustomerError::Terminated)?;
-    if status == customer.status {
+/// Makes the routers look again that a change concerns; what is paid goes along to another router.
+async fn follow(tx: &mut TenantTx, before: &Customer, after: &Customer, now: Timestamp) -> Result<(), CustomerError> {
+    let of_router = |customer: &Customer| (customer.package, customer.address, customer.mac.clone(), customer.login.clone());
+    if after.router == before.router {
+        if of_router(after) != of_router(before) {
+            tx.touch_router(after.router, now).await?;
+        }
         return Ok(());
     }
-    store::set_status(&mut tx, id, status).await?;
-    tx.touch_router(customer.router, now).await?;
-    let action = match wish {
-        Wish::Suspend => "customer.suspend",
-        Wish::Resume => "customer.resume",
-        Wish::Terminate => "customer.terminate",
-    };
-    tx.audit(now, action, &id.to_string(), serde_json::json!({})).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Shows a customer's password to who may see it, and writes down that it was shown.
-///
-/// # Errors
-/// When the role may not, or there is no such customer.
-pub async fn password(app: &App, scope: &TenantScope, id: CustomerId) -> Result<Secret<String>, CustomerError> {
-    let now = app.clock.now();
-    let mut tx = scope.read(app, Permission::CustomerSecrets).await?;
-    let sealed = store::sealed_password(&mut tx, id).await?.ok_or(CustomerError::NotFound)?;
-    let password = app.vault.open_text(&mut tx, password_place(id), &sealed).await?;
-    tx.audit(now, "customer.password.show", &id.to_string(), serde_json::json!({})).await?;
-    tx.commit().await?;
-    Ok(password)
-}
-
-/// Gives a customer a new password, made when none is given; the router gets it.
-///
-/// # Errors
-/// When the role may not, the password is not usable, or the customer is not there or has left.
-pub async fn reset_password(
-    app: &App,
-    scope: &TenantScope,
-    id: CustomerId,
-    password: Option<Secret<String>>,
-) -> Result<Secret<String>, CustomerError> {
-    let now = app.clock.now();
-    let mut tx = scope.write(app, Permission::CustomerSecrets).await?;
-    if let Some((field, message)) = password.as_ref().and_then(|password| rules::password_fault(password.expose())) {
-        return Err(CustomerError::Field { field, message });
+    // Always in one order, so that two moves in opposite directions cannot wait for each other.
+    let mut routers = [before.router, after.router];
+    routers.sort_unstable();
+    let mut generations = HashMap::new();
+    for router in routers {
+        let generation =
+            if router == after.router { expect_room(tx, router, now).await? } else { tx.touch_router(router, now).await? };
+        generations.insert(router, generation);
     }
-    let customer = lock(&mut tx, id).await?;
-    if customer.status == CustomerStatus::Terminated {
-        return Err(CustomerError::Terminated);
-    }
-    let password = password.unwrap_or_else(|| rules::new_password(&*app.entropy));
-    let sealed = app.vault.seal(&mut tx, password_place(id), password.expose().as_bytes()).await?;
-    store::set_password(&mut tx, id, &sealed).await?;
-    tx.touch_router(customer.router, now).await?;
-    tx.audit(now, "customer.password.reset", &id.to_string(), serde_json::json!({})).await?;
-    tx.commit().await?;
-    Ok(password)
+    Ok(store::move_entitlements(tx, after.id, after.router, generations[&after.router], now).await?)
 }
 
 /// Reads everybody whom a router has to serve, in order of login: those who have left are left out.
@@ -428,11 +503,13 @@ pub async fn on_router(
     now: Timestamp,
 ) -> Result<Vec<CustomerOnRouter>, CustomerError> {
     let rows = store::on_router(tx, router, now).await?;
+    // A suspended ISP serves no longer than its policy says, whatever was paid.
+    let service_ends = tenants::current(tx).await?.service_ends_at;
     let wanted: Vec<_> = rows.iter().map(|row| (row.customer.package, row.sold_version)).collect();
     let terms = packages::in_force(tx, &wanted).await?;
     let mut customers = Vec::with_capacity(rows.len());
     for (row, package) in rows.into_iter().zip(terms) {
-        let password = app.vault.open_text(tx, password_place(row.customer.id), &row.password).await?;
+        let password = app.vault.open_text(tx, passwords::place(row.customer.id), &row.password).await?;
         customers.push(CustomerOnRouter {
             id: row.customer.id,
             login: row.customer.login,
@@ -443,16 +520,8 @@ pub async fn on_router(
             mac: row.customer.mac,
             status: row.customer.status,
             counted_since: row.counted_since,
-            paid: row.paid,
+            paid: row.paid.and_then(|paid| rules::cut(paid, service_ends, now)),
         });
     }
     Ok(customers)
-}
-
-/// Says whether a router is there and not removed.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn router_stands(tx: &mut TenantTx, router: RouterId) -> Result<bool, DbError> {
-    store::router_stands(tx, router).await
 }

@@ -1,15 +1,21 @@
 //! What a customer may be, and how entitlements follow each other. Pure.
 
-use super::{Customer, CustomerChange, CustomerError, CustomerStatus, NewCustomer};
+use super::{Customer, CustomerChange, CustomerError, CustomerStatus, NewCustomer, Origin, Paid, phones, texts};
 use crate::packages::PackageKind;
-use jiff::Timestamp;
-use model::{Currency, CustomerId, Entropy, PackageId, RouterId, Secret, Supernet};
+use crate::sites::Position;
+use jiff::{SignedDuration, Timestamp};
+use model::{Country, CustomerId, Entropy, PackageId, RouterId, Secret, SiteId, Supernet};
 use std::net::Ipv4Addr;
 
 /// Characters that are not taken for each other: no 0 and o, no 1, i and l.
 const READABLE: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 /// 10 of 31 characters are 49 bits: a router slows guessing down long before.
 const PASSWORD_LENGTH: usize = 10;
+
+/// How long somebody who left can come back as who they were.
+pub(super) const RESTORABLE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long a customer whom a voucher made is kept after the last of their time ended.
+pub(super) const IDLE_VOUCHER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A field and what is wrong with it.
 pub(super) type Fault = (&'static str, &'static str);
@@ -20,6 +26,15 @@ impl From<Fault> for CustomerError {
     }
 }
 
+/// What customers' fields are held against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ground {
+    /// Where the tenant's people telephone, if that is known.
+    pub(super) country: Option<Country>,
+    /// The addresses of the routers' tunnel.
+    pub(super) tunnel: Supernet,
+}
+
 /// A customer whose fields have been checked and brought into one form.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
@@ -28,11 +43,18 @@ pub(super) struct Draft {
     pub(super) password: Option<Secret<String>>,
     pub(super) full_name: String,
     pub(super) phone: String,
+    pub(super) email: String,
+    pub(super) language: String,
+    pub(super) notes: String,
+    pub(super) location: Option<Position>,
     pub(super) kind: PackageKind,
     pub(super) router: RouterId,
+    pub(super) site: Option<SiteId>,
     pub(super) package: PackageId,
     pub(super) address: Option<Ipv4Addr>,
     pub(super) mac: Option<String>,
+    pub(super) status: CustomerStatus,
+    pub(super) origin: Origin,
 }
 
 /// Draws text that can be read out and typed, each character as likely as any other.
@@ -54,56 +76,89 @@ pub(super) fn new_password(entropy: &dyn Entropy) -> Secret<String> {
 }
 
 /// Checks a new customer of a kind.
+///
+/// # Errors
+/// Names every field that is wrong.
 pub(super) fn draft(
     id: CustomerId,
     new: NewCustomer,
     kind: PackageKind,
-    currency: Currency,
-    tunnel: Supernet,
-) -> Result<Draft, Fault> {
-    if !(1..=64).contains(&new.login.len()) || !new.login.bytes().all(|b| b.is_ascii_alphanumeric() || b".@_+-".contains(&b)) {
-        return Err(("login", "use 1 to 64 of A-Z, a-z, 0-9 and . @ _ + -"));
+    origin: Origin,
+    ground: Ground,
+) -> Result<Draft, Vec<Fault>> {
+    fn kept<T: Default>(faults: &mut Vec<Fault>, result: Result<T, Fault>) -> T {
+        result.unwrap_or_else(|fault| {
+            faults.push(fault);
+            T::default()
+        })
     }
-    if let Some(fault) = new.password.as_ref().and_then(|password| password_fault(password.expose())) {
-        return Err(fault);
-    }
-    Ok(Draft {
+    let faults = &mut Vec::new();
+    faults.extend(login_fault(&new.login));
+    faults.extend(new.password.as_ref().and_then(|password| password_fault(password.expose())));
+    let draft = Draft {
         id,
         login: new.login,
         password: new.password,
-        full_name: full_name(new.full_name)?,
-        phone: phone(&new.phone, currency)?,
+        full_name: kept(faults, texts::name(&new.full_name)),
+        phone: kept(faults, phones::normalised(&new.phone, ground.country)),
+        email: kept(faults, texts::email(&new.email)),
+        language: kept(faults, texts::language(&new.language)),
+        notes: kept(faults, texts::notes(&new.notes)),
+        location: kept(faults, location(new.location)),
         kind,
         router: new.router,
+        site: new.site,
         package: new.package,
-        address: address(new.address, kind, tunnel)?,
-        mac: new.mac.as_deref().map(mac).transpose()?,
-    })
+        address: kept(faults, address(new.address, kind, ground.tunnel)),
+        mac: kept(faults, new.mac.as_deref().map(mac).transpose()),
+        status: CustomerStatus::Active,
+        origin,
+    };
+    if faults.is_empty() { Ok(draft) } else { Err(std::mem::take(faults)) }
 }
 
 /// Returns the customer as it is after a change.
-pub(super) fn changed(
-    before: &Customer,
-    change: CustomerChange,
-    currency: Currency,
-    tunnel: Supernet,
-) -> Result<Customer, Fault> {
+pub(super) fn changed(before: &Customer, change: CustomerChange, ground: Ground) -> Result<Customer, Fault> {
     let mut after = before.clone();
+    if let Some(login) = change.login {
+        if let Some(fault) = login_fault(&login) {
+            return Err(fault);
+        }
+        after.login = login;
+    }
     if let Some(name) = change.full_name {
-        after.full_name = full_name(name)?;
+        after.full_name = texts::name(&name)?;
     }
     if let Some(number) = change.phone {
-        after.phone = phone(&number, currency)?;
+        after.phone = phones::normalised(&number, ground.country)?;
+    }
+    if let Some(text) = change.email {
+        after.email = texts::email(&text)?;
+    }
+    if let Some(text) = change.language {
+        after.language = texts::language(&text)?;
+    }
+    if let Some(text) = change.notes {
+        after.notes = texts::notes(&text)?;
+    }
+    if let Some(given) = change.location {
+        after.location = location(given)?;
     }
     if let Some(given) = change.address {
-        after.address = address(given, before.kind, tunnel)?;
+        after.address = address(given, before.kind, ground.tunnel)?;
     }
     if let Some(given) = change.mac {
         after.mac = given.as_deref().map(mac).transpose()?;
     }
+    after.site = change.site.unwrap_or(before.site);
     after.router = change.router.unwrap_or(before.router);
     after.package = change.package.unwrap_or(before.package);
     Ok(after)
+}
+
+fn login_fault(login: &str) -> Option<Fault> {
+    let good = (1..=64).contains(&login.len()) && login.bytes().all(|b| b.is_ascii_alphanumeric() || b".@_+-".contains(&b));
+    (!good).then_some(("login", "use 1 to 64 of A-Z, a-z, 0-9 and . @ _ + -"))
 }
 
 /// Says what is wrong with a customer's password, if anything.
@@ -112,27 +167,15 @@ pub(super) fn password_fault(password: &str) -> Option<Fault> {
     (!good).then_some(("password", "use 4 to 64 visible ASCII characters, without spaces"))
 }
 
-fn full_name(name: String) -> Result<String, Fault> {
-    if name.chars().count() <= 100 && !name.contains(char::is_control) {
-        Ok(name)
-    } else {
-        Err(("full_name", "write up to 100 characters"))
+fn location(location: Option<Position>) -> Result<Option<Position>, Fault> {
+    match location {
+        Some(Position { latitude, longitude })
+            if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) =>
+        {
+            Err(("location", "write degrees: a latitude of -90 to 90 and a longitude of -180 to 180"))
+        }
+        good => Ok(good),
     }
-}
-
-/// Brings a phone number into the form that a payment service names it by: digits with the country in front.
-fn phone(text: &str, currency: Currency) -> Result<String, Fault> {
-    const FAULT: Fault = ("phone", "write up to 15 digits, such as 0712345678 or +254712345678");
-    if text.chars().any(|c| !c.is_ascii_digit() && !" +-()".contains(c)) {
-        return Err(FAULT);
-    }
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let national = digits.strip_prefix('0').filter(|rest| rest.len() == 9 && rest.starts_with(['7', '1']));
-    let digits = match national {
-        Some(rest) if currency == Currency::KES => format!("254{rest}"),
-        _ => digits,
-    };
-    if digits.len() <= 15 { Ok(digits) } else { Err(FAULT) }
 }
 
 fn address(address: Option<Ipv4Addr>, kind: PackageKind, tunnel: Supernet) -> Result<Option<Ipv4Addr>, Fault> {
@@ -149,11 +192,24 @@ fn address(address: Option<Ipv4Addr>, kind: PackageKind, tunnel: Supernet) -> Re
     }
 }
 
-/// Reads a device's address in the usual spellings and writes it as RouterOS does.
-fn mac(text: &str) -> Result<String, Fault> {
-    let octets: Vec<&str> = text.split([':', '-']).collect();
-    let good = octets.len() == 6 && octets.iter().all(|octet| octet.len() == 2 && octet.bytes().all(|b| b.is_ascii_hexdigit()));
-    if good { Ok(octets.join(":").to_ascii_uppercase()) } else { Err(("mac", "write it as AA:BB:CC:DD:EE:FF")) }
+/// Reads a device's address in the usual spellings (AA:BB:…, AA-BB-…, AABB.CCDD.EEFF, without anything between) and writes it as RouterOS
+/// does.
+pub(super) fn mac(text: &str) -> Result<String, Fault> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-' | '.')).collect();
+    let good = (12..=17).contains(&text.trim().len())
+        && digits.trim().len() == 12
+        && digits.trim().bytes().all(|b| b.is_ascii_hexdigit());
+    if !good {
+        return Err(("mac", "write it as AA:BB:CC:DD:EE:FF"));
+    }
+    let octets: Vec<&str> = (0..6).map(|octet| &digits.trim()[octet * 2..octet * 2 + 2]).collect();
+    Ok(octets.join(":").to_ascii_uppercase())
+}
+
+/// Says whether a device made its address up, as telephones do for each network: the second bit of the first octet is set (IEEE 802, "locally
+/// administered"). Such an address says little about whose device it is.
+pub(super) fn is_made_up(mac: &str) -> bool {
+    mac.get(..2).and_then(|octet| u8::from_str_radix(octet, 16).ok()).is_some_and(|octet| octet & 0b10 != 0)
 }
 
 /// What is asked for a customer.
@@ -190,6 +246,15 @@ pub(super) fn begin(last: Option<Span>, now: Timestamp) -> (Timestamp, Timestamp
     }
 }
 
+/// Cuts what is paid for where the ISP's service ends earlier; nothing is left of it once that is over.
+pub(super) fn cut(paid: Paid, service_ends: Option<Timestamp>, now: Timestamp) -> Option<Paid> {
+    match service_ends {
+        Some(end) if end <= now => None,
+        Some(end) => Some(Paid { until: paid.until.min(end), ..paid }),
+        None => Some(paid),
+    }
+}
+
 /// Says where the entitlements behind a voided one come to stand: all move forward by what is left of it, each keeps its length. `later`
 /// are those that begin at its end or after, in order. What lies behind a gap stays.
 pub(super) fn pulled_forward(voided: Span, later: &[Span], now: Timestamp) -> Vec<Span> {
@@ -221,20 +286,39 @@ mod tests {
     use model::SeededEntropy;
 
     fn new() -> NewCustomer {
-        NewCustomer {
-            login: "jane".to_owned(),
-            password: None,
-            full_name: String::new(),
-            phone: String::new(),
-            router: RouterId::from_uuid(uuid::Uuid::nil()),
-            package: PackageId::from_uuid(uuid::Uuid::nil()),
-            address: None,
-            mac: None,
-        }
+        NewCustomer::named("jane".to_owned(), RouterId::from_uuid(uuid::Uuid::nil()), PackageId::from_uuid(uuid::Uuid::nil()))
     }
 
     fn judged(new: NewCustomer, kind: PackageKind) -> Result<Draft, Fault> {
-        draft(CustomerId::from_uuid(uuid::Uuid::nil()), new, kind, Currency::KES, Supernet::default())
+        let ground = Ground { country: "KE".parse().ok(), tunnel: Supernet::default() };
+        draft(CustomerId::from_uuid(uuid::Uuid::nil()), new, kind, Origin::Operator, ground).map_err(|faults| faults[0])
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let wrong = NewCustomer {
+            login: "a b".to_owned(),
+            phone: "12".to_owned(),
+            email: "x".to_owned(),
+            language: "?".to_owned(),
+            notes: "\0".to_owned(),
+            location: Some(Position { latitude: f64::NAN, longitude: 0.0 }),
+            mac: Some("x".to_owned()),
+            ..new()
+        };
+        let ground = Ground { country: None, tunnel: Supernet::default() };
+        let faults = draft(CustomerId::from_uuid(uuid::Uuid::nil()), wrong, PackageKind::Static, Origin::Operator, ground);
+        let fields: Vec<&str> = faults.expect_err("all wrong").iter().map(|(field, _)| *field).collect();
+        assert_eq!(fields, ["login", "phone", "email", "language", "notes", "location", "address", "mac"]);
+    }
+
+    #[test]
+    fn devices_that_made_their_address_up_are_known() {
+        for (mac, made_up) in
+            [("DA:A1:19:00:00:01", true), ("AA:BB:CC:DD:EE:FF", true), ("CC:2D:E0:00:00:01", false), ("", false)]
+        {
+            assert_eq!(is_made_up(mac), made_up, "{mac}");
+        }
     }
 
     #[test]
@@ -266,18 +350,13 @@ mod tests {
     }
 
     #[test]
-    fn phone_numbers_and_devices_have_one_form() {
-        let kes = |text| phone(text, Currency::KES);
-        for text in ["0712345678", "0712 345 678", "+254712345678", "(+254) 712-345-678"] {
-            assert_eq!(kes(text).as_deref(), Ok("254712345678"), "{text}");
+    fn devices_have_one_form() {
+        for text in ["aa-bb-cc-dd-ee-0f", "AA:BB:CC:DD:EE:0F", "aabb.ccdd.ee0f", "AABBCCDDEE0F", " aa:bb:cc:dd:ee:0f "] {
+            assert_eq!(mac(text).as_deref(), Ok("AA:BB:CC:DD:EE:0F"), "{text}");
         }
-        assert_eq!(kes("0110345678").as_deref(), Ok("254110345678"));
-        assert_eq!(kes("020345678").as_deref(), Ok("020345678"), "no mobile number");
-        assert_eq!(kes("").as_deref(), Ok(""));
-        assert!(kes("1234567890123456").is_err());
-        let usd = "USD".parse().expect("a currency");
-        assert_eq!(phone("0712345678", usd).as_deref(), Ok("0712345678"), "another country's form is not known");
-        assert_eq!(mac("aa-bb-cc-dd-ee-0f").as_deref(), Ok("AA:BB:CC:DD:EE:0F"));
+        for text in ["", "aa:bb:cc:dd:ee", "aa:bb:cc:dd:ee:0g", "aa:bb:cc:dd:ee:0f:00", "::::::::::::::::", "äa:bb:cc:dd:ee:f"] {
+            assert!(mac(text).is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -315,6 +394,15 @@ mod tests {
         assert_eq!(begin(Some(span(0, 10, 0)), at(5)), (at(10), at(0)));
         assert_eq!(begin(Some(span(0, 10, 0)), at(10)), (at(10), at(0)), "at the very end there is no gap");
         assert_eq!(begin(Some(span(0, 10, 0)), at(11)), (at(11), at(11)));
+    }
+
+    #[test]
+    fn what_is_paid_ends_with_the_service() {
+        let paid = Paid { first_start: at(0), until: at(100), online_seconds: None, data: None };
+        assert_eq!(cut(paid, None, at(10)), Some(paid));
+        assert_eq!(cut(paid, Some(at(200)), at(10)), Some(paid), "service that ends later gives nothing");
+        assert_eq!(cut(paid, Some(at(50)), at(10)).map(|paid| paid.until), Some(at(50)));
+        assert_eq!(cut(paid, Some(at(50)), at(50)), None, "at the very end nothing is left");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use db::{DbError, TenantTx};
 use model::{RouterId, SiteId};
 use rules::{DEPTH_MAX, SITES_MAX};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// Why an operation on sites was refused.
@@ -304,6 +305,19 @@ pub async fn details(tx: &mut TenantTx, id: SiteId) -> Result<SiteDetails, SiteE
     path.pop();
     let here = store::standing(tx, id).await?;
     Ok(SiteDetails { site, path, here, routers: store::routers_at(tx, id).await? })
+}
+
+/// Reads the sites by the names on the way to each, from the top, with slashes in between: as a file names them. Where two ways read the same,
+/// neither is named.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_path(tx: &mut TenantTx) -> Result<HashMap<String, SiteId>, DbError> {
+    let mut found: HashMap<String, Option<SiteId>> = HashMap::new();
+    for (path, id) in store::paths(tx).await? {
+        found.entry(path).and_modify(|same| *same = None).or_insert(Some(id));
+    }
+    Ok(found.into_iter().filter_map(|(path, id)| Some((path, id?))).collect())
 }
 
 /// Says whether a site is there, and keeps it there until the transaction ends: for whoever puts something at it.

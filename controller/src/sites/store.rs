@@ -266,3 +266,18 @@ pub(super) async fn list(tx: &mut TenantTx, within: Within, page: &Page) -> Resu
     let rows: Vec<Row> = query.fetch_all(tx.conn()).await?;
     Ok(rows.into_iter().map(SiteView::from).collect())
 }
+
+/// Reads the names on the way to each site that is there, with slashes in between.
+pub(super) async fn paths(tx: &mut TenantTx) -> Result<Vec<(String, SiteId)>, DbError> {
+    Ok(sqlx::query_as(
+        "WITH RECURSIVE way (id, path) AS (
+             SELECT s.id, s.name FROM site s WHERE s.tenant_id = $1 AND s.parent_id IS NULL AND s.removed_at IS NULL
+             UNION ALL
+             SELECT s.id, way.path || '/' || s.name
+               FROM site s JOIN way ON s.tenant_id = $1 AND s.parent_id = way.id AND s.removed_at IS NULL)
+         SELECT path, id FROM way",
+    )
+    .bind(tx.tenant())
+    .fetch_all(tx.conn())
+    .await?)
+}

@@ -11,11 +11,13 @@ pub use routes::routes;
 pub use store::BatchView;
 
 use crate::app::App;
-use crate::customers::{self, CustomerError, NewCustomer};
+use crate::customers::{self, CustomerError, NewCustomer, Origin};
 use crate::operators::{OperatorError, Permission, TenantScope};
 use crate::packages::{self, PackageError, PackageKind};
 use crate::payments::{self, PaymentError};
+use crate::routers;
 use crate::secrets::{Place, VaultError};
+use crate::tenants::{self, Flag};
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
 use model::{CustomerId, PackageId, RouterId, Secret, VoucherBatchId, VoucherId};
@@ -155,30 +157,29 @@ pub async fn fingerprint(app: &App, tx: &mut TenantTx, typed: &Secret<String>) -
     Ok(app.vault.fingerprint(tx, "voucher", code.expose()).await?)
 }
 
-/// Makes a batch of vouchers and returns its codes.
+/// Makes a batch of vouchers and returns its codes, for an operator who may.
 ///
 /// # Errors
-/// When the role may not, a field is wrong, the package is not on sale, the router is not there, or a given code is in use.
-pub async fn create(app: &App, scope: &TenantScope, new: NewBatch) -> Result<NewlyMade, VoucherError> {
-    let now = app.clock.now();
-    let mut tx = scope.write(app, Permission::VouchersWrite).await?;
+/// When a field is wrong, the package is not on sale, the router is not there, or a given code is in use.
+pub async fn create(app: &App, tx: &mut TenantTx, new: NewBatch, now: Timestamp) -> Result<NewlyMade, VoucherError> {
+    tenants::expect_on(tx, Flag::Vouchers).await.map_err(OperatorError::from)?;
     let wanted = rules::wanted(&new, now).map_err(|(field, message)| VoucherError::Field { field, message })?;
-    packages::on_sale(&mut tx, new.package).await?;
+    packages::on_sale(tx, new.package).await?;
     if let Some(router) = new.router
-        && !customers::router_stands(&mut tx, router).await?
+        && !routers::stands(tx, router).await?
     {
         return Err(VoucherError::NoRouter);
     }
     if let Some(router) = new.router
-        && !packages::in_scope(&mut tx, new.package, router).await?
+        && !packages::in_scope(tx, new.package, router).await?
     {
         return Err(packages::PackageError::OutOfScope.into());
     }
     let id = VoucherBatchId::generate(now, &*app.entropy);
-    store::insert_batch(&mut tx, id, &new, wanted.size(), now).await?;
+    store::insert_batch(tx, id, &new, wanted.size(), now).await?;
     let codes = match wanted {
         rules::Wanted::Given(codes) => {
-            let taken = insert(app, &mut tx, id, &codes, now).await?;
+            let taken = insert(app, tx, id, &codes, now).await?;
             if !taken.is_empty() {
                 return Err(VoucherError::CodesTaken(
                     taken.iter().take(TAKEN_SHOWN).map(|code| rules::tail(code).to_owned()).collect(),
@@ -186,11 +187,10 @@ pub async fn create(app: &App, scope: &TenantScope, new: NewBatch) -> Result<New
             }
             codes
         }
-        rules::Wanted::Drawn { count, length } => draw(app, &mut tx, id, count, length, now).await?,
+        rules::Wanted::Drawn { count, length } => draw(app, tx, id, count, length, now).await?,
     };
     let details = serde_json::json!({ "package": new.package, "size": codes.len(), "router": new.router });
     tx.audit(now, "voucher_batch.create", &id.to_string(), details).await?;
-    tx.commit().await?;
     Ok(NewlyMade { id, codes })
 }
 
@@ -245,17 +245,23 @@ async fn insert(
 pub async fn reprint(app: &App, scope: &TenantScope, batch: VoucherBatchId) -> Result<Vec<PrintedCode>, VoucherError> {
     let now = app.clock.now();
     let mut tx = scope.read(app, Permission::VouchersRead).await?;
-    let sealed = store::sealed_codes(&mut tx, batch).await?;
+    let codes = opened(app, &mut tx, batch).await?;
+    tx.audit(now, "voucher_batch.print", &batch.to_string(), serde_json::json!({})).await?;
+    tx.commit().await?;
+    Ok(codes)
+}
+
+/// Opens the codes of a batch.
+async fn opened(app: &App, tx: &mut TenantTx, batch: VoucherBatchId) -> Result<Vec<PrintedCode>, VoucherError> {
+    let sealed = store::sealed_codes(tx, batch).await?;
     // A batch has at least one code, so an empty answer means that there is no batch.
     if sealed.is_empty() {
         return Err(VoucherError::NotFound);
     }
     let mut codes = Vec::with_capacity(sealed.len());
     for (id, sealed, state) in sealed {
-        codes.push(PrintedCode { code: app.vault.open_text(&mut tx, code_place(id), &sealed).await?, state });
+        codes.push(PrintedCode { code: app.vault.open_text(tx, code_place(id), &sealed).await?, state });
     }
-    tx.audit(now, "voucher_batch.print", &batch.to_string(), serde_json::json!({})).await?;
-    tx.commit().await?;
     Ok(codes)
 }
 
@@ -287,17 +293,9 @@ pub async fn redeem(app: &App, tx: &mut TenantTx, request: Redemption, received_
         }
         None => {
             let login = rules::normalised(request.code.expose()).ok_or(VoucherError::Code)?.expose().to_ascii_lowercase();
-            let new = NewCustomer {
-                password: Some(Secret::new(login.clone())),
-                login,
-                full_name: String::new(),
-                phone: String::new(),
-                router: request.router,
-                package: package.id,
-                address: None,
-                mac: request.mac,
-            };
-            customers::add(app, tx, customer, new, &package, received_at).await?;
+            let password = Some(Secret::new(login.clone()));
+            let new = NewCustomer { password, mac: request.mac, ..NewCustomer::named(login, request.router, package.id) };
+            customers::add(app, tx, customer, new, &package, Origin::Voucher, received_at).await?;
         }
     }
     let taken = payments::take_voucher(app, tx, customer, &package, voucher, received_at).await?;

@@ -2,14 +2,15 @@
 
 use super::{BatchView, NewBatch, Redeemed, Redemption, VoucherError, VoucherState, store};
 use crate::app::App;
-use crate::http::idempotency::{Claim, IdempotencyKey, claim, finish};
+use crate::http::idempotency::{Claim, Found, IdempotencyKey, claim, finish, look};
 use crate::http::{Body, Id, List, Page, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use model::VoucherBatchId;
-use serde::Serialize;
+use db::TenantTx;
+use model::{Deed, VoucherBatchId};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -57,16 +58,53 @@ struct CreatedBatch {
     codes: Vec<String>,
 }
 
-/// Makes vouchers, or takes over codes that are printed already.
-#[utoipa::path(post, path = "/voucher-batches", tag = "vouchers", extensions(("x-permission" = json!("vouchers.write"))), request_body = NewBatch, responses((status = 201, body = CreatedBatch)))]
+/// What is kept of an answer that may be given again: no codes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    id: VoucherBatchId,
+}
+
+/// Makes vouchers, or takes over codes that are printed already; sent again with the same Idempotency-Key, it is done once.
+#[utoipa::path(post, path = "/voucher-batches", tag = "vouchers", extensions(("x-permission" = json!("vouchers.write"))), params(("Idempotency-Key" = Option<String>, Header)), request_body = NewBatch, responses((status = 201, body = CreatedBatch)))]
 async fn create(
     State(app): State<Arc<App>>,
     scope: TenantScope,
+    key: Option<IdempotencyKey>,
     Body(request): Body<NewBatch>,
 ) -> Result<(StatusCode, Json<CreatedBatch>), Problem> {
-    let made = super::create(&app, &scope, request).await?;
+    let now = app.clock.now();
+    let mut tx = scope.write_to(&app, Deed::Sell, Permission::VouchersWrite).await?;
+    let mut fresh = None;
+    if let Some(key) = &key {
+        let same = same(&app, &mut tx, &request).await?;
+        match look(&app, &mut tx, key, "voucher_batch.create", &same, now).await? {
+            Found::Fresh(id) => fresh = Some(id),
+            Found::Done(_, answer) => {
+                let Kept { id } = serde_json::from_value(answer).map_err(|error| Problem::internal(&error))?;
+                let printed = super::opened(&app, &mut tx, id).await?;
+                let codes = printed.iter().map(|printed| printed.code.expose().clone()).collect();
+                return Ok((StatusCode::CREATED, Json(CreatedBatch { id, codes })));
+            }
+        }
+    }
+    let made = super::create(&app, &mut tx, request, now).await?;
+    if let Some(fresh) = fresh {
+        finish(&mut tx, fresh, StatusCode::CREATED, &Kept { id: made.id }).await?;
+    }
+    tx.commit().await?;
     let codes = made.codes.iter().map(|code| code.expose().clone()).collect();
     Ok((StatusCode::CREATED, Json(CreatedBatch { id: made.id, codes })))
+}
+
+/// What makes two requests the same: every field, and a fingerprint of the codes, so that what is kept lets nobody try codes out.
+async fn same(app: &App, tx: &mut TenantTx, new: &NewBatch) -> Result<serde_json::Value, Problem> {
+    let NewBatch { package, count, length, codes, router, expires_at } = new;
+    let joined = codes.as_ref().map(|codes| codes.iter().map(|code| code.expose().as_str()).collect::<Vec<_>>().join("\n"));
+    let codes = match joined {
+        Some(joined) => Some(app.vault.fingerprint(tx, "voucher_batch", &joined).await?),
+        None => None,
+    };
+    Ok(serde_json::json!([package, count, length, codes, router, expires_at]))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,7 +140,7 @@ async fn redeem(
     Body(request): Body<Redemption>,
 ) -> Result<Response, Problem> {
     let received_at = app.clock.now();
-    let mut tx = scope.write(&app, Permission::PaymentsTake).await?;
+    let mut tx = scope.write_to(&app, Deed::Sell, Permission::PaymentsTake).await?;
     // The fingerprint stands for the code: what is kept of the request must not let anybody try codes out.
     let fingerprint = super::fingerprint(&app, &mut tx, &request.code).await?;
     let same = (fingerprint, request.router, request.customer, &request.mac);

@@ -105,8 +105,8 @@ macro_rules! tenants {
 pub(super) async fn insert(tx: &mut PlatformTx, id: TenantId, new: &NewTenant, now: Timestamp) -> Result<(), TenantError> {
     let standing = if new.trial_ends_at.is_some() { Standing::Trial } else { Standing::Active };
     sqlx::query(
-        "INSERT INTO tenant (id, name, currency, time_zone, created_at, status, status_since, trial_ends_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $5, $7)",
+        "INSERT INTO tenant (id, name, currency, time_zone, created_at, status, status_since, trial_ends_at, country)
+         VALUES ($1, $2, $3, $4, $5, $6, $5, $7, country_of_zone($4))",
     )
     .bind(id)
     .bind(&new.name)
