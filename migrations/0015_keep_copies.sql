@@ -168,11 +168,12 @@ BEGIN
      WHERE a.attrelid = format('public.%I', target)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
        AND a.attname = ANY (wanted);
     PERFORM set_config('app.upkeep', 'on', true);
+    -- What the migrations put in, and the lines of this restore itself.
+    EXECUTE format('DELETE FROM public.%I', target);
     EXECUTE format(
         'INSERT INTO public.%1$I (%2$s)
          SELECT %2$s FROM (SELECT (jsonb_populate_record(NULL::public.%1$I, s.body)).*
-                             FROM restore_row s WHERE s.restore_id = $1 AND s.table_name = $2 ORDER BY s.place) AS r
-         ON CONFLICT DO NOTHING', target, columns)
+                             FROM restore_row s WHERE s.restore_id = $1 AND s.table_name = $2 ORDER BY s.place) AS r', target, columns)
       USING run, target;
     GET DIAGNOSTICS loaded = ROW_COUNT;
     PERFORM set_config('app.upkeep', '', true);

@@ -2,6 +2,7 @@
 //! (`store.rs`) and HTTP (`routes.rs`). `app` is built once and passed down; `http` only assembles.
 
 pub mod app;
+pub mod backups;
 pub mod audit;
 pub mod cli;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod enrolment;
 pub mod health;
 pub mod http;
 pub mod jobs;
+pub mod leads;
 pub mod ledger;
 pub mod monitoring;
 pub mod operators;
@@ -25,8 +27,10 @@ pub mod sites;
 pub mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tickets;
 pub mod tunnels;
 pub mod vouchers;
+pub mod work;
 pub mod workers;
 
 use app::App;
@@ -50,6 +54,10 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(ledger::routes())
         .merge(payments::routes())
         .merge(vouchers::routes())
+        .merge(tickets::routes())
+        .merge(leads::routes())
+        .merge(work::routes())
+        .merge(backups::routes())
         .merge(audit::routes())
         .merge(health::routes())
         .merge(jobs::routes())

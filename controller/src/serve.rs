@@ -5,7 +5,7 @@ use crate::config::{Config, HTTP_DEFAULT};
 use crate::http::Server;
 use crate::provisioning::Provisioner;
 use crate::tenants::Rates;
-use crate::secrets::{MasterKey, Vault};
+use crate::secrets::{MasterFile, MasterKey, Vault};
 use crate::tunnels::{self, Tunnels};
 use crate::{enrolment, http, operators, workers};
 use anyhow::{Context as _, bail};
@@ -192,8 +192,10 @@ pub fn open_vault(data: &Path, entropy: &Arc<dyn Entropy>) -> anyhow::Result<(Va
             key.display()
         );
     }
-    let (master, new) = MasterKey::load_or_create(&data.join("master.key"), &**entropy)?;
-    Ok((Vault::new(master, entropy.clone()), new))
+    let (master, new) = MasterKey::load_or_create(&key, &**entropy)?;
+    // A change of the key that was broken off has left values sealed with either.
+    let next = MasterFile::new(&key).next()?;
+    Ok((Vault::with(std::iter::once(master).chain(next).collect(), entropy.clone()), new))
 }
 
 async fn run(

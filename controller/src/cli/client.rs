@@ -22,6 +22,8 @@ const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The controller answers within 60 s, whatever a router does.
 const ANSWER_LIMIT: Duration = Duration::from_secs(75);
+/// The longest a download may take.
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(4 * 3600);
 /// Answers larger than this are not ours: 10,000 rows of a CSV import are 2 MiB.
 const ANSWER_MAX_BYTES: usize = 32 << 20;
 /// Items of a page when a name is looked for.
@@ -272,7 +274,31 @@ impl Client {
         self.read(response).await
     }
 
+    /// Sends a request whose answer may be long, and hands it over piece by piece.
+    ///
+    /// # Errors
+    /// When the API refuses, the answer breaks off, or `take` refuses a piece.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: pieces have been handed over.
+    pub(super) async fn download(&self, call: Call<'_>, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let request = self.build(call).timeout(DOWNLOAD_LIMIT);
+        let mut response = request.send().await.map_err(|error| self.transport(error))?;
+        if !response.status().is_success() {
+            self.read(response).await?;
+            bail!("{} sent something else than was asked for", self.base);
+        }
+        while let Some(piece) = response.chunk().await.map_err(|error| self.transport(error))? {
+            take(&piece)?;
+        }
+        Ok(())
+    }
+
     async fn request(&self, call: Call<'_>) -> Result<reqwest::Response, ApiError> {
+        self.build(call).send().await.map_err(|error| self.transport(error))
+    }
+
+    fn build(&self, call: Call<'_>) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         url.path_segments_mut().expect("only http and https are let in").pop_if_empty().extend(["api", "v1"]).extend(&call.path);
         if !call.query.is_empty() {
@@ -291,7 +317,7 @@ impl Client {
         if let Some((kind, body)) = call.body {
             request = request.header(CONTENT_TYPE, kind).body(body);
         }
-        request.send().await.map_err(|error| self.transport(error))
+        request
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<Answer, ApiError> {

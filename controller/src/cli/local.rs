@@ -20,7 +20,7 @@ pub(super) struct Data {
 
 impl Data {
     /// Reads the settings: the file in the data folder, then the environment, then what `flags` changes.
-    fn config(self, flags: impl FnOnce(&mut Settings)) -> anyhow::Result<Config> {
+    pub(super) fn config(self, flags: impl FnOnce(&mut Settings)) -> anyhow::Result<Config> {
         let data = self.data.unwrap_or_else(serve::default_data_folder);
         let mut settings = Settings::from_file(&data)?.with_environment(|name| std::env::var(name).ok());
         flags(&mut settings);

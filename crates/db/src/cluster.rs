@@ -42,7 +42,7 @@ pub enum ClusterError {
     Unreachable { user: String, folder: PathBuf },
     /// The folder was made by another major version.
     #[error(
-        "{folder} was made by PostgreSQL {found}, but the binaries in {bin} are {have}. Install PostgreSQL {found}, or upgrade the folder with: {bin}/pg_upgrade -b <old bin> -B {bin} -d {folder} -D {folder}.new"
+        "{folder} was made by PostgreSQL {found}, but the binaries in {bin} are {have}. Install PostgreSQL {found} beside it and run: mastwire-controller upgrade-postgres"
     )]
     OtherMajor { folder: PathBuf, found: u32, have: u32, bin: PathBuf },
     /// The socket's path is too long for the operating system.
@@ -106,10 +106,22 @@ impl Binaries {
         (major >= OLDEST_MAJOR).then(|| Self { folder: folder.to_owned(), major })
     }
 
+    /// Takes the programs in a folder, if they are there and not too old.
+    #[must_use]
+    pub fn at(folder: &Path) -> Option<Self> {
+        Self::probe(folder)
+    }
+
     /// Returns the major version.
     #[must_use]
     pub const fn major(&self) -> u32 {
         self.major
+    }
+
+    /// Returns the folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
