@@ -11,12 +11,14 @@ mod local;
 mod login;
 mod operators;
 mod output;
+mod own;
 mod packages;
 mod password;
 mod payments;
 mod routers;
 mod settings;
 mod sites;
+mod support;
 mod table;
 mod tenants;
 mod units;
@@ -63,6 +65,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum ApiCommand {
     Setup(login::Setup),
+    Accept(login::Accept),
     Login(login::Login),
     /// Ends the login
     #[command(after_help = "Example:\n  mastwire-controller logout")]
@@ -78,6 +81,15 @@ enum ApiCommand {
     Flag(settings::Flags),
     #[command(subcommand)]
     Limit(settings::Limits),
+    Password(own::Password),
+    #[command(subcommand, name = "second-factor")]
+    SecondFactor(own::SecondFactor),
+    #[command(subcommand)]
+    Logins(own::Logins),
+    #[command(subcommand)]
+    Person(support::People),
+    #[command(subcommand)]
+    Visit(support::Visits),
     #[command(subcommand)]
     Token(operators::Tokens),
     #[command(subcommand)]
@@ -151,6 +163,12 @@ impl ApiCommand {
     async fn run(self, client: &Client, saved: Option<&SavedLogin>) -> anyhow::Result<String> {
         match self {
             Self::Setup(setup) => setup.run(client).await,
+            Self::Accept(accept) => accept.run(client).await,
+            Self::Password(password) => password.run(client).await,
+            Self::SecondFactor(factor) => factor.run(client).await,
+            Self::Logins(logins) => logins.run(client).await,
+            Self::Person(people) => people.run(client).await,
+            Self::Visit(visits) => visits.run(client).await,
             Self::Login(login) => login.run(client, saved).await,
             Self::Logout => login::log_out(client).await,
             Self::Whoami => login::who_am_i(client).await,

@@ -13,7 +13,7 @@ pub use versions::{VersionView, in_force, versions};
 
 use crate::app::App;
 use crate::operators::{OperatorError, Permission, TenantScope};
-use crate::tenants;
+use crate::tenants::{self, Ending, Endings, Flag};
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -93,6 +93,28 @@ impl PackageKind {
     #[must_use]
     pub fn from_stored(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// What has to be on for such packages to be made.
+    const fn flag(self) -> Flag {
+        match self {
+            Self::Pppoe => Flag::Pppoe,
+            Self::Hotspot => Flag::Hotspot,
+            Self::Static => Flag::StaticAddresses,
+        }
+    }
+
+    /// What happens at the end where a package does not say it.
+    const fn ending(self, endings: Endings) -> OnExpiry {
+        let ending = match self {
+            Self::Pppoe => endings.pppoe,
+            Self::Hotspot => endings.hotspot,
+            Self::Static => endings.own_address,
+        };
+        match ending {
+            Ending::Redirect => OnExpiry::Redirect,
+            Ending::Disable => OnExpiry::Disable,
+        }
     }
 }
 
@@ -224,6 +246,9 @@ pub async fn create(app: &App, scope: &TenantScope, new: NewPackage) -> Result<P
         return Err(PackageError::Field { field, message });
     }
     expect_currency(&mut tx, new.price).await?;
+    tenants::expect_on(&mut tx, new.kind.flag()).await.map_err(OperatorError::from)?;
+    let endings = tenants::settings_in_force(&mut tx).await?.on_expiry;
+    let new = NewPackage { on_expiry: Some(new.on_expiry.unwrap_or_else(|| new.kind.ending(endings))), ..new };
     let id = PackageId::generate(now, &*app.entropy);
     let version = PackageVersionId::generate(now, &*app.entropy);
     store::insert(&mut tx, id, &new, version, now).await?;
@@ -331,6 +356,7 @@ pub async fn end_of(tx: &mut TenantTx, package: &PackageView, start: Timestamp) 
 }
 
 async fn expect_currency(tx: &mut TenantTx, price: Money) -> Result<(), PackageError> {
-    let currency = tenants::current(tx).await?.currency;
+    // Held, so that the currency cannot change between this look and the price that is written.
+    let currency = tenants::current_held(tx).await?.currency;
     if price.currency == currency { Ok(()) } else { Err(PackageError::Currency(currency)) }
 }

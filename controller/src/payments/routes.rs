@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use model::{CustomerId, PaymentId};
+use model::{CustomerId, Deed, PaymentId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -46,7 +46,7 @@ async fn take_cash(
     Body(request): Body<NewCash>,
 ) -> Result<Response, Problem> {
     let received_at = app.clock.now();
-    let mut tx = scope.write(&app, Permission::PaymentsTake).await?;
+    let mut tx = scope.write_to(&app, Deed::Sell, Permission::PaymentsTake).await?;
     let id = match claim(&app, &mut tx, &key, "payment.cash", &(customer, &request), received_at).await? {
         Claim::Fresh(id) => id,
         Claim::Done(answer) => return Ok(*answer),
