@@ -285,6 +285,14 @@ pub(super) async fn opened(app: &App, tx: &mut TenantTx, rows: Vec<DiagnosisRow>
     Ok(views)
 }
 
+/// Says whether a diagnosis was run.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn diagnosis_exists(tx: &mut TenantTx, id: DiagnosisId) -> Result<bool, MonitoringError> {
+    Ok(store::diagnosis(tx, id).await?.is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::CheckStatus;

@@ -316,7 +316,7 @@ mod tests {
         let news = read(router(), source, &live(first.clone()), &again);
         let ended: Vec<_> = news.iter().filter_map(|one| Some((one.key.as_str(), one.ended?))).collect();
         let gone = Ended { at: at(0), cause: Cause::Unseen };
-        assert_eq!(ended, [(first[1].key.as_str(), gone), (first[0].key.as_str(), gone)]);
+        assert_eq!(ended, [(first[0].key.as_str(), gone), (first[1].key.as_str(), gone)]);
         assert_eq!(live(news).len(), 2);
     }
 

@@ -344,11 +344,14 @@ pub(super) async fn add_usage(
         return Ok(());
     }
     let keys = || hours.keys();
+    // A router that tells nonsense must not keep the rest of its news from being written: a sum ends where the column does.
     sqlx::query(
         "INSERT INTO usage AS u (tenant_id, customer_id, hour, router_id, online_seconds, upload_bytes, download_bytes)
          SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[])
-         ON CONFLICT (tenant_id, customer_id, hour, router_id) DO UPDATE SET online_seconds = u.online_seconds + excluded.online_seconds,
-                upload_bytes = u.upload_bytes + excluded.upload_bytes, download_bytes = u.download_bytes + excluded.download_bytes",
+         ON CONFLICT (tenant_id, customer_id, hour, router_id) DO UPDATE SET
+                online_seconds = least(u.online_seconds::numeric + excluded.online_seconds, 9223372036854775807)::bigint,
+                upload_bytes = least(u.upload_bytes::numeric + excluded.upload_bytes, 9223372036854775807)::bigint,
+                download_bytes = least(u.download_bytes::numeric + excluded.download_bytes, 9223372036854775807)::bigint",
     )
     .bind(tx.tenant())
     .bind(keys().map(|(customer, _, _)| customer.uuid()).collect::<Vec<_>>())
