@@ -9,8 +9,11 @@ pub mod config;
 pub mod customers;
 pub mod devices;
 pub mod enrolment;
+pub mod expenses;
+pub mod gateways;
 pub mod health;
 pub mod http;
+pub mod invoices;
 pub mod jobs;
 pub mod leads;
 pub mod ledger;
@@ -19,6 +22,7 @@ pub mod operators;
 pub mod packages;
 pub mod payments;
 pub mod provisioning;
+pub mod reports;
 pub mod routers;
 pub mod secrets;
 pub mod serve;
@@ -30,6 +34,7 @@ pub mod testing;
 pub mod tickets;
 pub mod tunnels;
 pub mod vouchers;
+pub mod wallets;
 pub mod work;
 pub mod workers;
 
@@ -52,7 +57,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(enrolment::routes())
         .merge(provisioning::routes())
         .merge(ledger::routes())
+        .merge(wallets::routes())
+        .merge(gateways::routes())
+        .merge(invoices::routes())
         .merge(payments::routes())
+        .merge(expenses::routes())
+        .merge(reports::routes())
         .merge(vouchers::routes())
         .merge(tickets::routes())
         .merge(leads::routes())

@@ -179,7 +179,11 @@ pub async fn whose(app: &App, scope: &TenantScope, wanted: Wanted) -> Result<Vec
     Ok(spans.into_iter().map(CredentialView::from).collect())
 }
 
-async fn phone_of(tx: &mut TenantTx, text: &str) -> Result<String, CustomerError> {
+/// Reads a phone number as the transaction's tenant writes it; returns its digits with the country in front.
+///
+/// # Errors
+/// When it is none, or the database does not answer.
+pub async fn phone_of(tx: &mut TenantTx, text: &str) -> Result<String, CustomerError> {
     let country = tenants::country(tx).await?;
     Ok(phones::normalised(text, country)?)
 }

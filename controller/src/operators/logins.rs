@@ -283,11 +283,10 @@ pub async fn first_operator(app: &App) -> Result<Option<Secret<String>>, Operato
     if app.db.locator().has_platform_operator().await? {
         return Ok(None);
     }
-    recover(&app.db, &*app.entropy, app.clock.now(), "admin", true, false).await.map(Some)
+    recover(&app.db, &*app.entropy, app.clock.now(), "admin", true).await.map(Some)
 }
 
-/// Makes a one-time link for an operator, for who has a shell on the machine. `create` makes a missing platform operator; `forget` takes the
-/// second factor away, for who has lost it with all recovery codes.
+/// Makes a one-time link for an operator, for who has a shell on the machine. `create` makes a missing platform operator.
 ///
 /// # Errors
 /// When there is no such operator.
@@ -297,7 +296,6 @@ pub async fn recover(
     now: Timestamp,
     login: &str,
     create: bool,
-    forget: bool,
 ) -> Result<Secret<String>, OperatorError> {
     let mut tx = db.platform(&PlatformActor::system("machine"), "a one-time link was asked for on the machine", now).await?;
     let operator = match store::find_operator(&mut tx, login).await? {
@@ -309,22 +307,38 @@ pub async fn recover(
         }
         None => return Err(OperatorError::NotFound("operator")),
     };
-    if forget {
-        store::factors::remove(&mut tx, operator).await?;
-    }
     let (token, _) = new_setup_token(&mut tx, operator, entropy, now).await?;
     tx.commit().await?;
     Ok(token)
+}
+
+/// Takes somebody's second factor away, for who has lost it with all recovery codes and has a shell on the machine.
+///
+/// # Errors
+/// When there is no such operator.
+pub async fn forget_second_factor(db: &Db, now: Timestamp, login: &str) -> Result<(), OperatorError> {
+    let reason = format!("the second factor of {login} was taken away on the machine");
+    let mut tx = db.platform(&PlatformActor::system("machine"), &reason, now).await?;
+    let operator = store::find_operator(&mut tx, login).await?.ok_or(OperatorError::NotFound("operator"))?;
+    store::factors::remove(&mut tx, operator).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Clears away logins and links that ended so long ago that nobody asks for them any more.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn sweep(app: &App) -> Result<u64, OperatorError> {
+pub async fn clear_logins(app: &App) -> Result<u64, OperatorError> {
     let now = app.clock.now();
     let mut tx = app.db.platform(&PlatformActor::system("login"), "logins that ended a month ago were cleared away", now).await?;
-    let gone = store::clear_sessions(&mut tx, now - KEPT).await?;
+    let mut gone = 0;
+    loop {
+        let some = store::clear_sessions(&mut tx, now - KEPT).await?;
+        gone += some;
+        if some == 0 {
+            break;
+        }
+    }
     if gone > 0 {
         tx.commit().await?;
     }

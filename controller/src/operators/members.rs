@@ -260,3 +260,11 @@ pub(super) fn check_names(login: &str, display_name: &str) -> Result<(), Operato
     }
     Ok(())
 }
+
+/// Says whether somebody serves the transaction's tenant.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn serves(tx: &mut TenantTx, operator: OperatorId) -> Result<bool, OperatorError> {
+    Ok(store::members::is_member(tx, operator).await?)
+}

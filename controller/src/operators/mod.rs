@@ -20,8 +20,11 @@ pub mod tokens;
 mod totp;
 pub mod visits;
 
-pub use logins::{Attempt, LoggedIn, change_password, first_operator, log_in, log_out, recover, set_password};
-pub use members::{add_member, assign_to_maker};
+pub use logins::{
+    Attempt, LoggedIn, change_password, clear_logins, first_operator, forget_second_factor, log_in, log_out, recover,
+    set_password,
+};
+pub use members::{add_member, assign_to_maker, serves};
 pub use permissions::{Permission, PermissionSet, Role};
 pub use routes::routes;
 pub(crate) use routes::setup_page;
@@ -228,6 +231,12 @@ impl TenantScope {
     #[must_use]
     pub const fn role(&self) -> Option<Role> {
         self.role
+    }
+
+    /// Returns who the caller is; a token and a visitor are nobody who serves the tenant.
+    #[must_use]
+    pub fn operator(&self) -> Option<OperatorId> {
+        self.operator.filter(|_| self.visit.is_none())
     }
 
     /// Returns everything the caller may do.

@@ -22,7 +22,11 @@ struct Problem {
 impl World {
     fn request(&self, operation: &Operation, content_type: &str, body: impl Into<Body>) -> Request<Body> {
         let mut request = Request::builder().method(operation.method.as_str()).uri(operation.path(&self.alpha.ids));
-        let token = if operation.access == Access::Platform { &self.platform } else { &self.alpha.token };
+        let token = match operation.access {
+            Access::Platform => &self.platform,
+            Access::Login => &self.alpha.tenant.token,
+            Access::Open | Access::Anyone | Access::Needs(_) => &self.alpha.token,
+        };
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}")).header("idempotency-key", "a-key-of-its-own");
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
@@ -162,6 +166,7 @@ async fn hostile_values_are_no_fault_of_ours() {
         let token = match operation.access {
             Access::Open => "",
             Access::Platform => &world.platform,
+            Access::Login => &world.alpha.tenant.token,
             Access::Anyone | Access::Needs(_) => &world.alpha.token,
         };
         for field in world.document.fields(&schema) {

@@ -38,7 +38,13 @@ async fn worthless(world: &World) -> Vec<(&'static str, String)> {
     let ended = test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200).text("token");
     let _ = test.call("POST", "/api/v1/logout", &ended, None).await.expect(204);
     let invited = json!({ "login": "rigel", "display_name": "Rigel", "role": "admin" });
-    let setup = test.call("POST", "/api/v1/operators", &beta.token, Some(invited)).await.expect(201).text("setup_token");
+    let invited = test.call("POST", "/api/v1/invitations", &beta.token, Some(invited)).await.expect(201).text("token");
+    let setup = operators::recover(&test.app.db, &*test.app.entropy, test.app.clock.now(), "betelgeuse", false).await;
+    let setup = setup.expect("made").expose().clone();
+    let path = format!("/api/v1/platform/tenants/{}/impersonations", beta.tenant.id);
+    let visit = test.call("POST", &path, &world.platform, Some(json!({ "reason": "tests" }))).await.expect(201);
+    let path = format!("/api/v1/impersonations/{}", visit.text("id"));
+    let _ = test.call("DELETE", &path, &beta.token, None).await.expect(204);
     let added = test.call("POST", "/api/v1/routers", &beta.token, Some(json!({ "name": "line" }))).await.expect(201);
     let line =
         added.text("line").split("x-mastwire-token:").nth(1).and_then(|rest| rest.split('"').next()).expect("a token").to_owned();
@@ -52,6 +58,8 @@ async fn worthless(world: &World) -> Vec<(&'static str, String)> {
         ("an unknown token", unknown),
         ("a token that was revoked", made.text("token")),
         ("a login that was ended", ended),
+        ("an invitation's token", invited),
+        ("a visit that was ended", visit.text("token")),
         ("a one-time link's token", setup),
         ("a line's token", line),
         ("an id", beta.tenant.id.to_string()),
@@ -133,13 +141,14 @@ async fn open_operations_work_without_a_credential() {
     let world = World::new().await;
     let (test, beta) = (&world.test, &world.beta);
     let open = Document::new().operations().into_iter().filter(|operation| operation.open).map(|operation| operation.name());
-    assert_eq!(open.collect::<Vec<_>>(), ["GET /enrolment/block", "POST /login", "POST /setup"], "try each of them here");
+    assert_eq!(open.collect::<Vec<_>>(), ["GET /enrolment/block", "POST /invitations/accept", "POST /login", "POST /setup"], "try each of them here");
     let login = json!({ "login": "betelgeuse", "password": "a password for tests" });
     let _ = test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200);
     let setup =
         operators::recover(&test.app.db, &*test.app.entropy, test.app.clock.now(), "betelgeuse", false).await.expect("made");
     let body = json!({ "token": setup.expose(), "password": "another password" });
     let _ = test.call("POST", "/api/v1/setup", "", Some(body)).await.expect(204);
+    test.operator(&beta.tenant, "rigel", json!({ "role": "viewer" })).await;
     let added = test.call("POST", "/api/v1/routers", &beta.token, Some(json!({ "name": "line" }))).await.expect(201);
     let line = added.text("line");
     let token = line.split("x-mastwire-token:").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");

@@ -9,5 +9,6 @@ mod document;
 mod floods;
 mod matrix;
 mod operations;
+mod tables;
 mod walls;
 mod world;

@@ -84,7 +84,8 @@ impl World {
             Access::Open => return "yes",
             Access::Anyone => true,
             Access::Needs(permission) => role.allows(permission),
-            Access::Platform => false,
+            // Roles are tried with API tokens, which are nobody.
+            Access::Login | Access::Platform => false,
         };
         if allowed {
             return expect_success(operation, &self.on_own(operation, &self.alpha, token).await);
@@ -100,17 +101,22 @@ impl World {
             Access::Open => return "yes",
             // It would end the login that is used here.
             Access::Anyone if operation.path.ends_with("/logout") => return "own",
-            Access::Anyone | Access::Needs(_) | Access::Platform => {}
+            Access::Anyone | Access::Login | Access::Needs(_) | Access::Platform => {}
         }
         let before = self.test.db.fingerprint().await;
         let answer = self.on_theirs(operation, token).await;
-        if operation.access == Access::Platform {
+        let a_token = operation.access == Access::Login && token == self.alpha.token;
+        if operation.access == Access::Platform || a_token {
             return self.not_done(operation, who, &answer, 403, "forbidden", &before).await;
         }
         if operation.kind().is_some() {
             return self.not_done(operation, who, &answer, 404, "not-found", &before).await;
         }
-        expect_success(operation, &answer);
+        if operation.access == Access::Login {
+            expect_own_affair(operation, &answer);
+        } else {
+            expect_success(operation, &answer);
+        }
         assert_eq!(self.beta.traces(&answer.body.to_string()), [""; 0], "{} as {who}: {}", operation.name(), answer.body);
         "own"
     }
@@ -119,12 +125,15 @@ impl World {
         let permission = match operation.access {
             Access::Open => return "yes",
             Access::Platform => return "403",
-            Access::Anyone => None,
+            Access::Anyone | Access::Login => None,
             Access::Needs(permission) => Some(permission),
         };
         let before = self.test.db.fingerprint().await;
         let body = self.body(&self.beta, operation, &self.beta.ids);
         let answer = self.call(operation, &self.beta.ids, &self.beta.token, body).await;
+        if operation.access == Access::Login {
+            return self.not_done(operation, "a suspended ISP's token", &answer, 403, "forbidden", &before).await;
+        }
         if permission.is_none() || operation.method == "GET" || permission == Some(Permission::DataExport) {
             return expect_success(operation, &answer);
         }
@@ -138,6 +147,16 @@ impl World {
         match operation.access {
             Access::Open => "yes",
             Access::Anyone if operation.path.ends_with("/logout") => "yes",
+            Access::Login if operation.kind().is_some() => {
+                let before = self.test.db.fingerprint().await;
+                let answer = self.call(operation, &self.beta.ids, &self.platform, None).await;
+                self.not_done(operation, "the platform's operator", &answer, 404, "not-found", &before).await
+            }
+            Access::Login => {
+                let body = self.body(&self.beta, operation, &self.beta.ids);
+                expect_own_affair(operation, &self.call(operation, &self.beta.ids, &self.platform, body).await);
+                "own"
+            }
             Access::Anyone | Access::Platform => {
                 expect_success(operation, &self.on_own(operation, &self.beta, &self.platform).await)
             }
@@ -191,6 +210,7 @@ fn table(operations: &[Operation], rows: &[Cells]) -> String {
         let needs = match operation.access {
             Access::Open => "nothing",
             Access::Anyone => "a credential",
+            Access::Login => "a login",
             Access::Needs(permission) => permission.as_str(),
             Access::Platform => "platform",
         };
@@ -213,6 +233,14 @@ fn expect_success(operation: &Operation, answer: &Answer) -> &'static str {
             "yes"
         }
     }
+}
+
+/// A person's own affair asks for their password or a code, which these tests do not have; it is tried in `access/` with them.
+#[track_caller]
+fn expect_own_affair(operation: &Operation, answer: &Answer) {
+    let status = answer.status.as_u16();
+    let done = operation.successes.contains(&u64::from(status));
+    assert!(done || matches!(status, 400 | 409), "{} got {status}: {}", operation.name(), answer.body);
 }
 
 #[track_caller]

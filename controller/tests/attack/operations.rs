@@ -11,6 +11,8 @@ pub enum Access {
     Open,
     /// Whoever holds any credential.
     Anyone,
+    /// Whoever logged in with a password: a person's own affair, from which API tokens are kept away.
+    Login,
     /// Whoever holds this permission, in the tenant whose things they are.
     Needs(Permission),
     /// The platform's operators.
@@ -213,6 +215,7 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
     let access = match operation["x-permission"].as_str() {
         Some("open") => Access::Open,
         Some("anyone") => Access::Anyone,
+        Some("login") => Access::Login,
         Some("platform") => Access::Platform,
         Some(other) => Access::Needs(
             Permission::from_stored(other).unwrap_or_else(|| panic!("{method} {path}: there is no permission {other}")),

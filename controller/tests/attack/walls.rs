@@ -69,6 +69,7 @@ async fn ids_of_the_wrong_kind_are_named() {
     for operation in world.document.operations() {
         let token = match operation.access {
             Access::Open | Access::Anyone => continue,
+            Access::Login => &world.alpha.tenant.token,
             Access::Needs(_) => &world.alpha.token,
             Access::Platform => &world.platform,
         };

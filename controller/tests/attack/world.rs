@@ -55,7 +55,7 @@ impl World {
     /// Makes one of everything and returns the ids.
     async fn fill(&self, isp: &Isp) -> Ids {
         let mut ids = Ids::from([("TenantId".to_owned(), isp.tenant.id.to_string())]);
-        for kind in ["RouterId", "PackageId", "CustomerId", "PaymentId", "VoucherBatchId", "ApiTokenId"] {
+        for kind in ["RouterId", "PackageId", "CustomerId", "PaymentId", "VoucherBatchId", "ApiTokenId", "OperatorId", "LoginSessionId", "InvitationId", "ImpersonationId"] {
             let made = self.make(isp, kind, &ids).await;
             ids.insert(kind.to_owned(), made);
         }
@@ -80,6 +80,18 @@ impl World {
             "PaymentId" => (format!("/customers/{}/payments", id(ids, "CustomerId")), "NewCash", "payment"),
             "VoucherBatchId" => ("/voucher-batches".to_owned(), "NewBatch", "id"),
             "ApiTokenId" => ("/tokens".to_owned(), "CreateToken", "id"),
+            "InvitationId" => ("/invitations".to_owned(), "Invite", "id"),
+            "OperatorId" => return self.operator(isp).await,
+            "LoginSessionId" => {
+                let path = format!("/api/v1/login-sessions?operator={}", self.operator(isp).await);
+                let logins = self.test.call("GET", &path, &isp.token, None).await.expect(200);
+                return logins.body["items"][0]["id"].as_str().expect("they logged in").to_owned();
+            }
+            "ImpersonationId" => {
+                let path = format!("/api/v1/platform/tenants/{}/impersonations", isp.tenant.id);
+                let reason = json!({ "reason": format!("{} asked", isp.marker) });
+                return self.test.call("POST", &path, &self.platform, Some(reason)).await.expect(201).text("id");
+            }
             "TenantId" => return self.isp(&format!("Spica {}", self.number())).await.tenant.id.to_string(),
             _ => panic!("these tests make no {kind}: teach `World::make` to"),
         };
@@ -88,6 +100,11 @@ impl World {
         let codes = made.body["codes"].as_array().into_iter().flatten();
         isp.codes.lock().expect("no test panics here").extend(codes.filter_map(|code| code.as_str().map(str::to_owned)));
         made.text(field)
+    }
+
+    async fn operator(&self, isp: &Isp) -> String {
+        let login = format!("{}-{:06}", isp.marker, self.number()).replace(' ', "-");
+        self.test.operator(&isp.tenant, &login, json!({ "role": "viewer" })).await.0
     }
 
     async fn names(&self, isp: &Isp) -> String {
@@ -125,6 +142,10 @@ impl World {
         match wanted {
             "string" => Some(json!(format!("{}-{:06}", isp.marker, self.number()))),
             "NewBatch.count" => Some(json!(20)),
+            "MoveOperator.to" => {
+                let other = if isp.tenant.id == self.beta.tenant.id { &self.alpha } else { &self.beta };
+                Some(json!(other.tenant.id))
+            }
             "Redemption.code" => Some(json!(isp.codes.lock().expect("no test panics here").pop())),
             _ => None,
         }

@@ -175,6 +175,7 @@ pub fn find(name: &str) -> Option<&'static Table> {
 /// All tables of schema `public`, by name.
 pub const TABLES: &[Table] = &[
     table("_sqlx_migrations", Class::Reference).about("a migration that was run"),
+    tenant("account").about("where money stands in the books"),
     tenant("api_token")
         .about("a token with which a program uses the API in a role")
         .global(&[("api_token_hash_unique", "a token is looked up before its tenant is known; 256 random bits tell nothing")])
@@ -226,6 +227,8 @@ pub const TABLES: &[Table] = &[
             (Copied::Export, "permissions to join are of no use elsewhere"),
         ]),
     tenant("entitlement").about("what a customer has paid for, and until when"),
+    tenant("expense").about("money that the ISP spent"),
+    tenant("gateway").about("a way by which money or messages travel, with its keys").sealed(&["credentials"]),
     platform("health_condition").about("what is wrong with the installation now"),
     platform("hub_key").about("the hub's own WireGuard key").master_sealed(&["sealed_key"]),
     tenant("idempotency_key").about("a request that may be sent again without being done twice").left_out(&[
@@ -246,6 +249,10 @@ pub const TABLES: &[Table] = &[
             "an invitation is looked up before its tenant is known; 256 random bits tell nothing",
         )])
         .hashes(&["token_hash"]),
+    tenant("invoice").about("a bill to a customer"),
+    tenant("invoice_counter").about("the last number that was given to a bill, per series and year"),
+    tenant("invoice_line").about("one line of a bill"),
+    tenant("lead").about("somebody who may become a customer"),
     tenant("ledger_entry").about("one line of a journal: account and amount"),
     tenant("ledger_journal").about("a balanced set of entries, written once"),
     platform("login_session")
@@ -270,11 +277,13 @@ pub const TABLES: &[Table] = &[
     tenant("package_scope").about("a router or a place where a package is sold that is not sold everywhere"),
     tenant("package_version").about("what a package was, from when on: written once"),
     tenant("payment").about("money that was received"),
+    tenant("payment_attempt").about("an attempt to collect money through a gateway"),
     platform("platform_audit").about("what was done across tenants, and why: append-only, numbered and chained"),
     platform("platform_audit_head").about("where the platform's audit chain ends"),
     platform("purge_certificate")
         .about("what was purged of a tenant, and the hash that proves it; outlives everything else of it"),
     platform("recovery_code").about("a code for who has lost the second factor").hashes(&["code_hash"]),
+    tenant("recurring_expense").about("a rule by which the ISP spends again and again"),
     tenant("restore")
         .about("that rows were put in from a backup")
         .left_out(&[(Copied::Backup, "it tells of this place, not of what is restored")]),
@@ -299,6 +308,9 @@ pub const TABLES: &[Table] = &[
     tenant("tenant_limit").about("a limit that the platform set for a tenant"),
     tenant("tenant_settings").about("a version of an ISP's settings; the highest one holds"),
     tenant("tenant_usage").about("what a tenant was and used on a day"),
+    tenant("ticket").about("a complaint or a task"),
+    tenant("ticket_counter").about("the last number that a tenant's tickets were given"),
+    tenant("ticket_note").about("what was said on a ticket, written once"),
     tenant("tunnel_address")
         .about("a tunnel address that is in use or resting")
         .global(&[("tunnel_address_unique", "one address, one router, in all tenants (promise 3)")])
@@ -315,12 +327,15 @@ pub const TABLES: &[Table] = &[
         ])
         .sealed(&["preshared_key"])
         .left_out(&[(Copied::Shadow, "an address or a peer is one tenant's")]),
+    tenant("unmatched_payment").about("money that came and fits nobody yet"),
     tenant("usage").about("what a customer used on a router in an hour").partitioned("hour"),
     tenant("usage_counter").about("what is counted as it happens: requests, messages, by day"),
     tenant("voucher").about("a printed code that is worth a package").sealed(&["sealed_code"]).hashes(&["code_hmac"]),
     tenant("voucher_batch").about("vouchers made together"),
+    tenant("wallet").about("what the ISP owes a customer, as the ledger says it"),
     tenant("watch").about("until when a tenant has been watched without a gap"),
     tenant("watch_gap").about("a time in which nobody watched a tenant, so nothing is known"),
+    tenant("work_entry").about("what a technician did"),
 ];
 
 /// Triggers, each with what it keeps: table, name, promise.

@@ -238,3 +238,12 @@ pub(in crate::operators) async fn assign(
     .await?;
     Ok(())
 }
+
+/// Says whether somebody serves the tenant.
+pub(in crate::operators) async fn is_member(tx: &mut TenantTx, operator: OperatorId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM membership WHERE tenant_id = $1 AND operator_id = $2)")
+        .bind(tx.tenant())
+        .bind(operator)
+        .fetch_one(tx.conn())
+        .await?)
+}
