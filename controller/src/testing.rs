@@ -235,7 +235,7 @@ impl TestApp {
     /// # Panics
     /// When that fails.
     pub async fn platform(&self) -> String {
-        let setup = operators::recover(&self.app.db, &*self.app.entropy, self.clock.now(), "admin", true, false).await.expect("made");
+        let setup = operators::recover(&self.app.db, &*self.app.entropy, self.clock.now(), "admin", true).await.expect("made");
         self.log_in("admin", &setup).await
     }
 

@@ -198,7 +198,11 @@ async fn tenants_and_operators_are_made_and_suspended() {
     root.type_in(&["login", "root"], PASSWORD).await.good();
     has(&root.run(&["whoami"]).await.good(), &["the platform"]);
     has(&root.run(&["tenant", "list"]).await.good(), &["NAME", "Mast Net", "active", "KES"]);
-    has(&ann.run(&["operator", "add", "ben", "--name", "Ben O.", "--role", "viewer"]).await.good(), &["setup mw_setup_"]);
+    let invited = ann.run(&["operator", "invite", "ben", "--name", "Ben O.", "--role", "viewer"]).await.good();
+    has(&invited, &["accept mw_invite_"]);
+    let token = invited.split_whitespace().find(|word| word.starts_with("mw_invite_")).expect("a token").to_owned();
+    has(&ann.run(&["operator", "invitations"]).await.good(), &["ben", "viewer", "open"]);
+    has(&ann.type_in(&["accept", &token], PASSWORD).await.good(), &["login ben"]);
     has(&ann.run(&["operator", "list"]).await.good(), &["Ben O.", "viewer", "ann", "admin"]);
     root.run(&["tenant", "suspend", "Mast Net"]).await.good();
     has(&ann.run(&["token", "create", "x", "--role", "viewer"]).await.refused(1), &["suspended"]);

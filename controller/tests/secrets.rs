@@ -3,7 +3,7 @@
 //! talkative, every answer that can be read, and every row of every table are searched for each of them in every form. It is a program of its
 //! own, since a process has one log.
 
-use controller::operators::Role;
+use controller::operators::{self, Role};
 use controller::serve::SystemClock;
 use controller::testing::{TestApp, TestTenant};
 use routeros_sim::device::{Board, Config};
@@ -120,16 +120,39 @@ impl Scene {
         let attempt = json!({ "login": "savanna", "password": wrong });
         let _ = self.test.call("POST", "/api/v1/login", "", Some(attempt)).await.expect(401);
         let invited = json!({ "login": "amina", "display_name": "Amina", "role": "staff" });
-        let setup = self.post("/operators", invited).await["setup_token"].as_str().expect("a token").to_owned();
-        let setup = self.secrets.add("a one-time link's token", setup);
+        let token = self.post("/invitations", invited).await["token"].as_str().expect("a token").to_owned();
+        let token = self.secrets.add("an invitation's token", token);
         let chosen = self.secrets.add("a chosen password", "Planted-Chosen-Pass");
-        let body = json!({ "token": setup, "password": chosen });
+        let body = json!({ "token": token, "password": chosen });
+        let accepted = self.test.call("POST", "/api/v1/invitations/accept", "", Some(body)).await.expect(200);
+        let link = self.post(&format!("/operators/{}/reset", accepted.text("operator")), json!({})).await;
+        let setup = self.secrets.add("a one-time link's token", link["setup_token"].as_str().expect("a token"));
+        let again = self.secrets.add("a password set anew", "Planted-Second-Pass");
+        let body = json!({ "token": setup, "password": again });
         let _ = self.test.call("POST", "/api/v1/setup", "", Some(body)).await.expect(204);
+        self.second_factor(&again).await;
         let api = self.test.token(&self.isp, Role::Admin).await;
         self.secrets.add("an API token", api.clone());
         self.isp.token = api;
         let unknown = self.secrets.add("a token that is not ours", "mw_api_PlantedPlantedPlantedPlantedPlantedPlantedxx");
         let _ = self.test.call("GET", "/api/v1/me", &unknown, None).await.expect(401);
+    }
+
+    /// Puts a second factor in force, and uses one of its recovery codes.
+    async fn second_factor(&mut self, password: &str) {
+        let login = json!({ "login": "amina", "password": password });
+        let token = self.test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200).text("token");
+        let path = "/api/v1/me/second-factor";
+        let begun = self.test.call("POST", path, &token, Some(json!({ "password": password }))).await.expect(201);
+        let secret = self.secrets.add("a second factor's secret", begun.text("secret"));
+        let bytes = operators::second_factor::from_base32(&secret);
+        let code = operators::second_factor::shown(&bytes, self.test.app.clock.now().as_second());
+        let confirmed =
+            self.test.call("POST", &format!("{path}/confirm"), &token, Some(json!({ "code": code }))).await.expect(200);
+        let recovery = confirmed.body["recovery_codes"][0].as_str().expect("a code");
+        let recovery = self.secrets.add("a recovery code", recovery);
+        let login = json!({ "login": "amina", "password": password, "code": recovery });
+        let _ = self.test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200);
     }
 
     /// Lets a virtual router join and serve; returns it with its id.

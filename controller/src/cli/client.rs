@@ -95,6 +95,12 @@ pub(super) enum ApiError {
 }
 
 impl ApiError {
+    /// Says whether the API refused with a problem of a kind.
+    pub(super) fn is_kind(&self, kind: &str) -> bool {
+        let Self::Refused(refusal) = self else { return false };
+        refusal.body["type"].as_str().and_then(|text| text.strip_prefix("urn:mastwire:problem:")) == Some(kind)
+    }
+
     /// Says whether the request may have been carried out all the same.
     pub(super) fn leaves_doubt(&self) -> bool {
         match self {

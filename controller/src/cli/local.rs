@@ -186,8 +186,14 @@ impl Recover {
         let config = self.data.config(|settings| settings.public_url = self.public_url.or(settings.public_url.take()))?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let (database, _folder) = database_at_hand(&config, entropy.clone()).await?;
-        let token = operators::recover(&database.db, &*entropy, SystemClock.now(), &self.login, false, self.forget_second_factor).await;
+        let now = SystemClock.now();
+        let forgotten = match self.forget_second_factor {
+            true => operators::forget_second_factor(&database.db, now, &self.login).await,
+            false => Ok(()),
+        };
+        let token = operators::recover(&database.db, &*entropy, now, &self.login, false).await;
         close(database).await;
+        forgotten?;
         let token = token?;
         serve::print_setup(&config, &self.login, &token);
         Ok(String::new())

@@ -99,6 +99,9 @@ pub(super) struct Login {
     /// The ISP's name, for who serves several
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
+    /// The authenticator's code or a recovery code, for who has a second factor; asked for at a terminal
+    #[arg(long, value_name = "CODE")]
+    code: Option<Secret<String>>,
 }
 
 impl Login {
@@ -108,13 +111,57 @@ impl Login {
             .or_else(|| saved.map(|saved| saved.login.clone()))
             .context("say who you are: mastwire-controller login NAME")?;
         let password = password::ask()?;
-        let body = json!({ "login": login, "password": password.expose(), "tenant": self.tenant });
-        let answer = client.send(Call::post(["login"]).json(&body)).await?;
+        let mut body = json!({ "login": login, "password": password.expose(), "tenant": self.tenant });
+        let answer = with_code(client, &["login"], &mut body, self.code).await?;
         let new = SavedLogin { url: client.url().to_string(), login, token: Secret::new(text(&answer.value, "token")) };
         let path = new.write()?;
         Ok(client.show(&answer, |value| {
             let place = value["tenant"].as_str().map_or_else(|| "the platform".to_owned(), |tenant| format!("`{tenant}`"));
             format!("logged in to {place} as {} until {}; kept in {}", new.login, time(value, "expires_at"), path.display())
+        }))
+    }
+}
+
+/// Sends a body with a password in it, and once more with the code of the second factor if that turns out to be needed.
+async fn with_code(
+    client: &Client,
+    path: &[&str],
+    body: &mut serde_json::Value,
+    code: Option<Secret<String>>,
+) -> anyhow::Result<Answer> {
+    if let Some(code) = &code {
+        body["code"] = json!(code.expose());
+    }
+    match client.send(Call::post(path).json(body)).await {
+        Err(error) if error.is_kind("code-wanted") && code.is_none() => {
+            let Some(code) = password::ask_for_code()? else { return Err(error.into()) };
+            body["code"] = json!(code.expose());
+            Ok(client.send(Call::post(path).json(body)).await?)
+        }
+        answer => Ok(answer?),
+    }
+}
+
+/// Accepts an invitation to serve an ISP. Who has a login already gives its password; who is new chooses one. It is asked for, or read as one
+/// line when piped.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mastwire-controller accept mw_invite_…")]
+pub(super) struct Accept {
+    /// The token out of the link
+    #[arg(value_name = "TOKEN")]
+    invitation_token: Secret<String>,
+    /// The authenticator's code or a recovery code, for who has a second factor; asked for at a terminal
+    #[arg(long, value_name = "CODE")]
+    code: Option<Secret<String>>,
+}
+
+impl Accept {
+    pub(super) async fn run(self, client: &Client) -> anyhow::Result<String> {
+        let password = password::ask()?;
+        let mut body = json!({ "token": self.invitation_token.expose(), "password": password.expose() });
+        let answer = with_code(client, &["invitations", "accept"], &mut body, self.code).await?;
+        Ok(client.show(&answer, |value| {
+            format!("the invitation is accepted; now: mastwire-controller login {}", text(value, "login"))
         }))
     }
 }
@@ -153,12 +200,24 @@ pub(super) async fn who_am_i(client: &Client) -> anyhow::Result<String> {
         None => Answer { text: String::new(), value: serde_json::Value::Null },
     };
     Ok(client.show(&answer, |value| {
+        let list = |value: &serde_json::Value| {
+            value.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(" ")
+        };
+        let second_factor = |value: &serde_json::Value| match value["second_factor"].as_bool() {
+            Some(false) => "none; set one up with: mastwire-controller second-factor begin".to_owned(),
+            Some(true) => "in force".to_owned(),
+            None => String::new(),
+        };
         let or_platform = |text: String| if text.is_empty() { "the platform".to_owned() } else { text };
         fields(&[
             ("controller", client.url().to_string()),
             ("actor", text(value, "actor")),
             ("tenant", or_platform(text(&tenant.value, "name"))),
             ("role", text(value, "role")),
+            ("sees", text(value, "reach")),
+            ("may", list(&value["permissions"])),
+            ("on a visit", text(&value["impersonation"], "reason")),
+            ("second factor", second_factor(value)),
             ("currency", text(&tenant.value, "currency")),
             ("time zone", text(&tenant.value, "time_zone")),
         ])

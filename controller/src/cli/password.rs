@@ -17,6 +17,18 @@ pub(super) fn ask() -> anyhow::Result<Secret<String>> {
     if io::stdin().is_terminal() { ask_at_terminal("Password: ") } else { read_line() }
 }
 
+/// Asks for the code of a second factor, if somebody is there to ask.
+///
+/// # Errors
+/// When nothing is given.
+pub(super) fn ask_for_code() -> anyhow::Result<Option<Secret<String>>> {
+    if io::stdin().is_terminal() {
+        ask_at_terminal("Code of your authenticator, or a recovery code: ").map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 /// Asks for a new password, at a terminal twice.
 ///
 /// # Errors

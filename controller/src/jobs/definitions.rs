@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::audit;
+use crate::{audit, operators};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -14,6 +14,13 @@ pub const DEFINITIONS: &[Definition] = &[
         cadence: Cadence::Daily { hour: 2, minute: 30 },
         limit: SignedDuration::from_hours(4),
         run: |app| Box::pin(nightly_audit(app)),
+    },
+    Definition {
+        name: "logins",
+        about: "clears away logins and one-time links that ended a month ago",
+        cadence: Cadence::Daily { hour: 4, minute: 10 },
+        limit: SignedDuration::from_mins(10),
+        run: |app| Box::pin(clear_logins(app)),
     },
     Definition {
         name: "months",
@@ -38,6 +45,11 @@ fn told<T>(result: Result<T, db::DbError>) -> Result<T, String> {
 
 async fn nightly_audit(app: Arc<App>) -> Outcome {
     told(audit::nightly(&app).await)
+}
+
+async fn clear_logins(app: Arc<App>) -> Outcome {
+    let gone = operators::clear_logins(&app).await.map_err(|error| telemetry::chain(&error))?;
+    Ok(format!("{gone} logins and links were cleared away"))
 }
 
 async fn make_months(app: Arc<App>) -> Outcome {
