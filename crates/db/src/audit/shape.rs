@@ -121,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "roles",
         proves: "the roles that serve own nothing, bypass nothing and have nobody else's rights",
-        remedy: "ALTER ROLE … NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE; REVOKE the membership; ALTER … OWNER TO mastwire_owner",
+        remedy: "ALTER ROLE … NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE; REVOKE the membership; ALTER … OWNER TO mastwire_owner; then restart the controller, whose connections keep plans that they made before",
         check: Check::Shape(roles),
     },
     Rule {
