@@ -118,6 +118,7 @@ mod tests {
             data_bytes: None,
             shared_users: None,
             on_expiry: None,
+            portal: None,
         }
     }
 
