@@ -2,7 +2,7 @@
 //! calls the domain that knows what to do; each survives the database being away.
 
 use crate::app::App;
-use crate::{customers, enrolment, http, jobs, provisioning, tenants, tunnels};
+use crate::{customers, enrolment, expenses, http, jobs, payments, provisioning, tenants, tunnels};
 use db::DbError;
 use jiff::Timestamp;
 use model::{EnrolmentId, WgPublicKey};
@@ -128,6 +128,8 @@ async fn sweeps(app: Arc<App>) {
         report("ending enrolments", enrolment::expire(&app).await);
         report("finishing enrolments", enrolment::finish_bound(&app).await);
         report("letting idle voucher customers go", customers::forget_idle(&app).await);
+        report("ending attempts to collect money", payments::attempts::expire(&app).await);
+        report("noting what the ISPs spend again and again", expenses::run_due(&app).await);
         report("forgetting old idempotency keys", http::idempotency::forget_old(&app).await);
         report("moving tenants along", tenants::sweep(&app).await);
         report("counting requests", tenants::flush_requests(&app).await);

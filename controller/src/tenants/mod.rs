@@ -28,6 +28,7 @@ pub use settings::in_force as settings_in_force;
 pub use store::{TenantView, current, current_held};
 
 use crate::app::App;
+use crate::ledger;
 use crate::operators::{self, OperatorError, Permission, Role, TenantScope};
 use crate::secrets;
 use db::{DbError, PlatformActor};
@@ -147,6 +148,7 @@ pub async fn create(app: &App, actor: &PlatformActor, new: NewTenant) -> Result<
     let mut tx = app.db.platform(actor, "a tenant was created", now).await?;
     store::insert(&mut tx, id, &new, now).await?;
     secrets::make_keys(&app.vault, &mut tx, id, now).await?;
+    ledger::open_system_accounts(app, &mut tx, id, now).await?;
     let (_, setup) = operators::add_member(app, &mut tx, id, &new.admin_login, &new.admin_name, Role::Admin).await?;
     tx.commit().await?;
     Ok((id, setup))

@@ -114,6 +114,8 @@ async fn the_ledger_takes_no_unbalanced_journal_and_forgets_nothing() {
             VALUES ('{A}', '{A}', 'jane', 'pppoe', '\\x00', '{A}', '{A}', now());
          INSERT INTO payment (tenant_id, id, customer_id, package_id, method, receipt, amount_minor, currency, taken_by, received_at)
             VALUES ('{A}', '{A}', '{A}', '{A}', 'cash', 'R1', 50000, 'KES', 'test', now());
+         INSERT INTO account (tenant_id, id, code, name, type, created_at) VALUES ('{A}', gen_random_uuid(), 'cash', 'Cash', 'asset', now()),
+            ('{A}', gen_random_uuid(), 'sales', 'Sales', 'income', now());
          INSERT INTO ledger_journal (tenant_id, id, at, kind, payment_id) VALUES ('{A}', '{A}', now(), 'sale', '{A}');
          INSERT INTO ledger_entry (tenant_id, id, journal_id, account, amount_minor, currency) VALUES ('{A}', gen_random_uuid(), '{A}', 'cash', 50000, 'KES');"
     );

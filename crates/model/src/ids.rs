@@ -175,6 +175,8 @@ ids! {
     PackageScopeId = "pks", "package scope";
     /// Something a customer is recognised by.
     CredentialId = "crd", "credential";
+    /// Where money stands in the books.
+    AccountId = "acc", "account";
     /// A bill to a customer.
     InvoiceId = "ivc", "invoice";
     /// One line of a bill.
