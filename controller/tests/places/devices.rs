@@ -156,6 +156,7 @@ async fn a_technician_sees_the_devices_of_their_routers() {
     for (name, value) in [("app.tenant_id", isp.tenant.id.uuid().to_string()), ("app.reach", operator.to_string())] {
         sqlx::query("SELECT set_config($1, $2, true)").bind(name).bind(value).execute(&mut *tx).await.expect("set");
     }
-    let seen: Vec<String> = sqlx::query_scalar("SELECT name FROM device ORDER BY name").fetch_all(&mut *tx).await.expect("a list");
+    let seen: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM device ORDER BY name").fetch_all(&mut *tx).await.expect("a list");
     assert_eq!(seen, ["loose", "near"]);
 }

@@ -2,6 +2,7 @@
 
 use controller::operators::Role;
 use controller::testing::{Answer, TestApp, TestTenant};
+use jiff::SignedDuration;
 use model::RouterId;
 use serde_json::{Value, json};
 
@@ -18,7 +19,9 @@ impl<'a> Isp<'a> {
         Self { test, tenant }
     }
 
+    /// Sends a request, a second after the one before: what is made in the same moment has no order.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        self.test.clock.advance(SignedDuration::from_secs(1));
         self.test.call(method, &format!("/api/v1{path}"), &self.tenant.token, body).await
     }
 

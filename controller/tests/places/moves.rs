@@ -42,9 +42,8 @@ async fn an_address_moves_if_it_is_free_there() {
     let isp = Isp::new(&test, "Alpha").await;
     let (from, to) = (isp.router("from").await, isp.router("to").await);
     let office = isp.package("Office", "static").await;
-    let shop = |login: &str, router: &str| {
-        json!({ "login": login, "router": router, "package": office, "address": "192.168.9.20" })
-    };
+    let shop =
+        |login: &str, router: &str| json!({ "login": login, "router": router, "package": office, "address": "192.168.9.20" });
     let here = isp.post("/customers", shop("here", &from)).await.expect(201).text("id");
     let _ = isp.post("/customers", shop("there", &to)).await.expect(201);
     let path = format!("/customers/{here}/move");
@@ -137,11 +136,13 @@ async fn a_router_goes_to_another_isp_as_a_new_one() {
     assert_ne!(shown.text("address"), address);
 
     // Both sides know that it came or went, and neither of the other.
-    let moves = "SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND action LIKE 'router.move_%' AND action NOT LIKE '%withdrawn'
+    let moves =
+        "SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND action LIKE 'router.move_%' AND action NOT LIKE '%withdrawn'
                     AND actor LIKE 'operator:%'";
     assert_eq!((alpha.number(moves).await, beta.number(moves).await), (1, 2), "the first try is there too");
     for (isp, other, id) in [(&alpha, &beta, &new), (&beta, &alpha, &router)] {
-        let marks = [other.tenant.id.to_string(), other.tenant.id.uuid().to_string(), id.clone(), router_id(id).uuid().to_string()];
+        let marks =
+            [other.tenant.id.to_string(), other.tenant.id.uuid().to_string(), id.clone(), router_id(id).uuid().to_string()];
         let rows = test.db.rows(Some(isp.tenant.id)).await;
         let found: Vec<_> = rows.iter().filter(|(_, row)| marks.iter().any(|mark| row.contains(mark.as_str()))).collect();
         assert!(found.is_empty(), "{found:?}");

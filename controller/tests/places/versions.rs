@@ -119,7 +119,8 @@ async fn earlier_sales_get_the_first_version() {
     let old = OldDb::before(10).await;
     let mut superuser = old.connect_as("postgres").await;
     let rows = format!(
-        "INSERT INTO tenant (id, name, currency, time_zone, created_at) VALUES ('{TENANT}', 'Alpha', 'KES', 'Africa/Nairobi', now());
+        "INSERT INTO tenant (id, name, currency, time_zone, created_at, status_since)
+            VALUES ('{TENANT}', 'Alpha', 'KES', 'Africa/Nairobi', now(), now());
          INSERT INTO router (tenant_id, id, name, created_at) SELECT '{TENANT}', md5('r')::uuid, 'roof', now();
          INSERT INTO package (tenant_id, id, name, kind, price_minor, currency, download_bps, upload_bps, validity_months, on_expiry, created_at)
             SELECT '{TENANT}', md5('p' || n)::uuid, 'Home ' || n, 'pppoe', n * 100, 'KES', n * 1000000, 1000000, 1, 'redirect', '2026-01-01Z'
