@@ -2,7 +2,7 @@
 //! calls the domain that knows what to do; each survives the database being away.
 
 use crate::app::App;
-use crate::{customers, enrolment, expenses, http, jobs, payments, provisioning, tenants, tunnels};
+use crate::{customers, enrolment, expenses, http, jobs, monitoring, payments, provisioning, tenants, tunnels};
 use db::DbError;
 use jiff::Timestamp;
 use model::{EnrolmentId, WgPublicKey};
@@ -27,6 +27,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// How often it is looked whether a job is due.
 const JOBS_EVERY: Duration = Duration::from_secs(20);
+/// How often it is looked who is online, and judged who is away.
+const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often the peers' endpoints are stored.
 const ENDPOINTS_EVERY: Duration = Duration::from_secs(5);
 
@@ -39,6 +41,7 @@ pub fn start(app: &Arc<App>, events: mpsc::Receiver<HubEvent>) -> JoinSet<()> {
     set.spawn(expiry(app.clone()));
     set.spawn(sweeps(app.clone()));
     set.spawn(looks(app.clone()));
+    set.spawn(watch(app.clone()));
     set.spawn(scheduled(app.clone()));
     set
 }
@@ -123,6 +126,16 @@ async fn looks(app: Arc<App>) {
     }
 }
 
+async fn watch(app: Arc<App>) {
+    let began = app.clock.now();
+    let mut online = provisioning::Watch::default();
+    loop {
+        report("judging who is away", monitoring::sweep(&app, began).await);
+        tokio::time::sleep(WATCH_EVERY).await;
+        report("looking who is online", online.begin_round(&app).await);
+    }
+}
+
 async fn sweeps(app: Arc<App>) {
     loop {
         report("ending enrolments", enrolment::expire(&app).await);
@@ -181,7 +194,10 @@ async fn handle(app: Arc<App>, event: HubEvent) {
             tracing::debug!(tunnel.address = %address, endpoint = %endpoint, "from here");
             report("greeting a router", peer_up(&app, &public_key).await);
         }
-        HubEvent::PeerDown { address, .. } => tracing::info!(tunnel.address = %address, "a router has been silent for 180 s"),
+        HubEvent::PeerDown { address, public_key } => {
+            tracing::info!(tunnel.address = %address, "a router has been silent for 180 s");
+            report("noting that a router is silent", peer_down(&app, &public_key).await);
+        }
         HubEvent::EndpointChanged { address, from, to } => {
             tracing::debug!(tunnel.address = %address, %from, %to, "a router moved")
         }
@@ -214,5 +230,11 @@ async fn peer_up(app: &Arc<App>, key: &WgPublicKey) -> Result<(), tunnels::Tunne
     let Some((door, router)) = app.db.locator().peer(key).await? else { return Ok(()) };
     report("finishing an enrolment", enrolment::complete(app, &door, router).await);
     app.provisioner.wake(app, &door, router);
+    report("noting that a router is there", monitoring::router_heard(app, &door, router).await);
     Ok(())
+}
+
+async fn peer_down(app: &Arc<App>, key: &WgPublicKey) -> Result<(), monitoring::MonitoringError> {
+    let Some((door, router)) = app.db.locator().peer(key).await? else { return Ok(()) };
+    monitoring::router_silent(app, &door, router).await
 }

@@ -5,17 +5,20 @@ mod audit;
 mod backups;
 mod client;
 mod customers;
+mod diagnoses;
 mod health;
 mod keeping;
 mod local;
 mod login;
 mod operators;
+mod outages;
 mod output;
 mod own;
 mod packages;
 mod password;
 mod payments;
 mod routers;
+mod sessions;
 mod settings;
 mod sites;
 mod support;
@@ -110,6 +113,12 @@ enum ApiCommand {
     #[command(subcommand)]
     Ledger(payments::Ledger),
     #[command(subcommand)]
+    Session(sessions::Sessions),
+    #[command(subcommand)]
+    Outage(outages::Outages),
+    #[command(subcommand)]
+    Diagnose(diagnoses::Diagnoses),
+    #[command(subcommand)]
     Backups(backups::Backups),
     Export(backups::Export),
     #[command(subcommand)]
@@ -186,6 +195,9 @@ impl ApiCommand {
             Self::Payment(payments) => payments.run(client).await,
             Self::Voucher(vouchers) => vouchers.run(client).await,
             Self::Ledger(ledger) => ledger.run(client).await,
+            Self::Session(sessions) => sessions.run(client).await,
+            Self::Outage(outages) => outages.run(client).await,
+            Self::Diagnose(diagnoses) => diagnoses.run(client).await,
             Self::Backups(backups) => backups.run(client).await,
             Self::Export(export) => export.run(client).await,
             Self::AuditLog(log) => log.run(client).await,

@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, operators};
+use crate::{audit, operators, sessions};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -30,6 +30,13 @@ pub const DEFINITIONS: &[Definition] = &[
         run: |app| Box::pin(make_months(app)),
     },
     Definition {
+        name: "observations",
+        about: "forgets sessions and usage that their tenant has kept long enough",
+        cadence: Cadence::Daily { hour: 3, minute: 10 },
+        limit: SignedDuration::from_hours(2),
+        run: |app| Box::pin(forget_observations(app)),
+    },
+    Definition {
         name: "retention",
         about: "drops the months that are older than anybody keeps them",
         cadence: Cadence::Daily { hour: 3, minute: 30 },
@@ -55,6 +62,11 @@ async fn clear_logins(app: Arc<App>) -> Outcome {
 async fn make_months(app: Arc<App>) -> Outcome {
     let made = told(audit::make_months(&app).await)?;
     Ok(format!("{made} partitions were made"))
+}
+
+async fn forget_observations(app: Arc<App>) -> Outcome {
+    let gone = sessions::forget_old(&app).await.map_err(|error| telemetry::chain(&error))?;
+    Ok(format!("{gone} sessions and hours of usage were forgotten"))
 }
 
 async fn drop_months(app: Arc<App>) -> Outcome {

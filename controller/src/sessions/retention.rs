@@ -55,23 +55,25 @@ pub async fn set_retention(app: &App, scope: &TenantScope, retention: Retention)
     Ok(tx.commit().await?)
 }
 
-/// Forgets what every tenant has kept long enough, batch by batch.
+/// Forgets what every tenant has kept long enough, batch by batch; returns how many rows went.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn forget_old(app: &App) -> Result<(), SessionError> {
+pub async fn forget_old(app: &App) -> Result<u64, SessionError> {
+    let mut gone = 0;
     for door in app.db.locator().tenants("sessions").await? {
         loop {
             let now = app.clock.now();
             let mut tx = app.db.tenant(&door).await?;
             let kept = store::retention(&mut tx).await?.unwrap_or_default();
             let since = |days: i32| now - SignedDuration::from_hours(i64::from(days) * HOURS_A_DAY);
-            let more = store::forget(&mut tx, since(kept.sessions_days), since(kept.usage_days)).await?;
+            let forgotten = store::forget(&mut tx, since(kept.sessions_days), since(kept.usage_days)).await?;
             tx.commit().await?;
-            if !more {
+            gone += forgotten;
+            if forgotten == 0 {
                 break;
             }
         }
     }
-    Ok(())
+    Ok(gone)
 }

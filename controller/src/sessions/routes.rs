@@ -105,9 +105,6 @@ async fn of_customer(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct UsageFilter {
-    /// Whose.
-    #[param(value_type = String)]
-    customer: CustomerId,
     /// The first day; 30 days before the last when left out.
     #[param(value_type = Option<String>)]
     from: Option<Date>,
@@ -117,13 +114,14 @@ struct UsageFilter {
 }
 
 /// Says what a customer used, day by day in the tenant's time zone.
-#[utoipa::path(get, path = "/usage", tag = "sessions", extensions(("x-permission" = json!("sessions.read"))), params(UsageFilter), responses((status = 200, body = UsageView)))]
+#[utoipa::path(get, path = "/customers/{id}/usage", tag = "sessions", extensions(("x-permission" = json!("sessions.read"))), params(("id" = CustomerId, Path), UsageFilter), responses((status = 200, body = UsageView)))]
 async fn usage(
     State(app): State<Arc<App>>,
     scope: TenantScope,
+    Id(id): Id<CustomerId>,
     Params(filter): Params<UsageFilter>,
 ) -> Result<Json<UsageView>, Problem> {
-    Ok(Json(super::usage(&app, &scope, filter.customer, filter.from, filter.until).await?))
+    Ok(Json(super::usage(&app, &scope, id, filter.from, filter.until).await?))
 }
 
 /// Says how long sessions and usage are kept.

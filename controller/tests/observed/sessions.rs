@@ -157,7 +157,7 @@ async fn a_batch_of_a_thousand_is_written_at_once_by_several_at_the_same_time() 
     let (low, high, middle) = (batch(100), batch(300), batch(200));
     let recorded = tokio::join!(isp.record(&low), isp.record(&high), isp.record(&middle));
     assert_eq!(recorded.0.began + recorded.1.began + recorded.2.began, 1000);
-    let used = isp.get(&format!("/usage?customer={jane}")).await.expect(200).body;
+    let used = isp.get(&format!("/customers/{jane}/usage")).await.expect(200).body;
     assert_eq!(used["total"]["download_bytes"], 300_000, "each byte once");
     assert_eq!(used["total"]["online_seconds"], 60_000);
 }

@@ -17,12 +17,12 @@ async fn days_are_the_tenants_and_add_up() {
     isp.record(&[isp.sighting("jane", "k", 0)]).await;
     isp.pass(7200);
     isp.record(&[Sighting { download: Some(Bytes(10_000)), ..isp.sighting("jane", "k", 7200) }]).await;
-    let used = isp.get(&format!("/usage?customer={jane}&from=2026-01-15&until=2026-01-16")).await.expect(200).body;
+    let used = isp.get(&format!("/customers/{jane}/usage?from=2026-01-15&until=2026-01-16")).await.expect(200).body;
     assert_eq!(used["time_zone"], "Africa/Nairobi");
     let day = |day: &str| json!({ "day": day, "online_seconds": 3600, "upload_bytes": 0, "download_bytes": 5000 });
     assert_eq!(used["days"], json!([day("2026-01-15"), day("2026-01-16")]));
     assert_eq!(used["total"], json!({ "online_seconds": 7200, "upload_bytes": 0, "download_bytes": 10_000 }));
-    let one = isp.get(&format!("/usage?customer={jane}&from=2026-01-16&until=2026-01-16")).await.expect(200).body;
+    let one = isp.get(&format!("/customers/{jane}/usage?from=2026-01-16&until=2026-01-16")).await.expect(200).body;
     assert_eq!(one["total"]["download_bytes"], 5000);
 }
 
@@ -31,7 +31,7 @@ async fn the_same_news_again_uses_nothing_and_a_new_session_begins_at_nothing() 
     let test = TestApp::new().await;
     let isp = Isp::new(&test, "Alpha").await;
     let jane = isp.paying("jane").await;
-    let total = async || isp.get(&format!("/usage?customer={jane}")).await.expect(200).body["total"]["download_bytes"].clone();
+    let total = async || isp.get(&format!("/customers/{jane}/usage")).await.expect(200).body["total"]["download_bytes"].clone();
     let first = Sighting { download: Some(Bytes(9000)), ..isp.sighting("jane", "first", 600) };
     for _ in 0..3 {
         isp.record(&[first.clone(), first.clone()]).await;
@@ -60,12 +60,11 @@ async fn nobodys_use_is_nobodys_and_questions_have_limits() {
     let (alpha, beta) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Beta").await);
     let jane = alpha.paying("jane").await;
     alpha.record(&[Sighting { download: Some(Bytes(5)), ..alpha.sighting("stranger", "k", 60) }]).await;
-    assert_eq!(alpha.get(&format!("/usage?customer={jane}")).await.expect(200).body["days"], json!([]));
+    assert_eq!(alpha.get(&format!("/customers/{jane}/usage")).await.expect(200).body["days"], json!([]));
     for wrong in ["from=2026-01-02&until=2026-01-01", "from=2025-01-01&until=2026-01-15", "from=2026-13-01", "until=tomorrow"] {
-        let _ = alpha.get(&format!("/usage?customer={jane}&{wrong}")).await.expect(400);
+        let _ = alpha.get(&format!("/customers/{jane}/usage?{wrong}")).await.expect(400);
     }
-    let _ = alpha.get("/usage").await.expect(400);
-    let _ = alpha.get(&format!("/usage?customer={jane}&from=2025-01-15&until=2026-01-15")).await.expect(200);
-    let _ = alpha.get(&format!("/usage?customer={jane}&from=-009999-01-01&until=-009999-01-01")).await.expect(400);
-    let _ = beta.get(&format!("/usage?customer={jane}")).await.expect(404);
+    let _ = alpha.get(&format!("/customers/{jane}/usage?from=2025-01-15&until=2026-01-15")).await.expect(200);
+    let _ = alpha.get(&format!("/customers/{jane}/usage?from=-009999-01-01&until=-009999-01-01")).await.expect(400);
+    let _ = beta.get(&format!("/customers/{jane}/usage")).await.expect(404);
 }

@@ -29,8 +29,8 @@ pub(in crate::sessions) async fn set_retention(tx: &mut TenantTx, retention: Ret
     Ok(())
 }
 
-/// Forgets one batch of what is older than two times; says whether there may be more.
-pub(in crate::sessions) async fn forget(tx: &mut TenantTx, sessions: Timestamp, usage: Timestamp) -> Result<bool, DbError> {
+/// Forgets one batch of what is older than two times; returns how many rows went.
+pub(in crate::sessions) async fn forget(tx: &mut TenantTx, sessions: Timestamp, usage: Timestamp) -> Result<u64, DbError> {
     let ended = sqlx::query(
         "DELETE FROM session_history WHERE tenant_id = $1 AND (id, closed_at) IN
             (SELECT id, closed_at FROM session_history WHERE tenant_id = $1 AND closed_at < $2 ORDER BY closed_at LIMIT $3)",
@@ -51,5 +51,5 @@ pub(in crate::sessions) async fn forget(tx: &mut TenantTx, sessions: Timestamp, 
     .execute(tx.conn())
     .await?
     .rows_affected();
-    Ok(ended.max(used) == BATCH.unsigned_abs())
+    Ok(ended + used)
 }
