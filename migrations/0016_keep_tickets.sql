@@ -21,7 +21,7 @@ CREATE TABLE ticket (
     status_since timestamptz NOT NULL,
     title        text NOT NULL CHECK (length(title) BETWEEN 1 AND 200),
     body         text NOT NULL CHECK (length(body) <= 4000),
-    -- What it is about: one thing, or none.
+    -- What it is about, as far as it is known.
     customer_id  uuid,
     router_id    uuid,
     site_id      uuid,
@@ -33,7 +33,6 @@ CREATE TABLE ticket (
     due_at       timestamptz,
     PRIMARY KEY (tenant_id, id),
     CONSTRAINT ticket_number_unique UNIQUE (tenant_id, number),
-    CONSTRAINT ticket_about_one CHECK (num_nonnulls(customer_id, router_id, site_id, device_id) <= 1),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer (tenant_id, id),
     FOREIGN KEY (tenant_id, router_id) REFERENCES router (tenant_id, id),
     FOREIGN KEY (tenant_id, site_id) REFERENCES site (tenant_id, id),

@@ -137,7 +137,7 @@ words! {
     }
 }
 
-/// A ticket to be opened. It is about one thing, or about none.
+/// A ticket to be opened, with what it is about as far as that is known.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTicket {

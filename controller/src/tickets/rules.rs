@@ -52,10 +52,6 @@ pub(super) fn judge(new: &NewTicket) -> Result<(), TicketError> {
     if let Some(message) = text_fault(&new.body, 0, TEXT_MAX) {
         return Err(TicketError::Field { field: "body", message });
     }
-    let about = [new.customer.is_some(), new.router.is_some(), new.site.is_some(), new.device.is_some()];
-    if about.iter().filter(|named| **named).count() > 1 {
-        return Err(TicketError::Field { field: "customer", message: "name one of customer, router, site and device" });
-    }
     Ok(())
 }
 
