@@ -30,7 +30,7 @@ async fn list(State(app): State<Arc<App>>, Platform(_): Platform) -> Result<Json
 }
 
 /// Makes a job due now; a controller does it within a minute.
-#[utoipa::path(post, path = "/platform/jobs/{name}/run", tag = "platform", extensions(("x-permission" = json!("platform"))), params(("name" = String, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/platform/jobs/{job}/run", tag = "platform", extensions(("x-permission" = json!("platform"))), params(("job" = String, Path)), responses((status = 204)))]
 async fn run(State(app): State<Arc<App>>, Platform(actor): Platform, Id(name): Id<String>) -> Result<StatusCode, Problem> {
     if super::make_due(&app, &actor, &name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("job")) }
 }

@@ -59,7 +59,7 @@ const PLANTS: &[Plant] = &[
         "CREATE FUNCTION stray() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public AS 'SELECT count(*) FROM site';
          ALTER FUNCTION stray() OWNER TO mastwire_owner; REVOKE EXECUTE ON FUNCTION stray() FROM PUBLIC",
     ),
-    plant("definers", "ALTER FUNCTION chain_audit() RESET search_path"),
+    plant("definers", "ALTER FUNCTION internal.chain_audit() RESET search_path"),
     plant("definers", "GRANT EXECUTE ON FUNCTION ensure_partitions(timestamptz, timestamptz) TO PUBLIC"),
     plant("sequences", "CREATE SEQUENCE stray_numbers; ALTER SEQUENCE stray_numbers OWNER TO mastwire_owner"),
     plant("enums", "CREATE TYPE stray_kind AS ENUM ('a', 'b')"),
