@@ -195,6 +195,17 @@ impl TestApp {
         }
     }
 
+    /// Changes the configuration of a controller in which nothing runs yet.
+    ///
+    /// # Panics
+    /// When something of it runs in the background.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        self.service = AxumRouter::new();
+        let app = Arc::get_mut(&mut self.app).expect("nothing else holds it");
+        change(&mut app.config);
+        self.service = crate::http::service(self.app.clone());
+    }
+
     /// Returns the HTTP service, to listen with.
     pub fn service(&self) -> AxumRouter {
         self.service.clone()
@@ -292,15 +303,20 @@ impl TestApp {
         self.send(request.body(body).expect("a good request")).await
     }
 
-    /// Sends a request that was made by hand.
+    /// Sends a request that was made by hand. A sheet of CSV comes as one text.
     ///
     /// # Panics
-    /// When the answer is not JSON.
+    /// When the answer is neither that nor JSON.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.service.clone().oneshot(request).await.expect("the service does not fail");
         let status = response.status();
+        let is_sheet = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/csv"));
         let bytes = axum::body::to_bytes(response.into_body(), ANSWER_MAX).await.expect("a whole body");
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("a JSON body") };
+        let body = match bytes.len() {
+            0 => Value::Null,
+            _ if is_sheet => Value::String(String::from_utf8(bytes.to_vec()).expect("text")),
+            _ => serde_json::from_slice(&bytes).expect("a JSON body"),
+        };
         Answer { status, body }
     }
 }

@@ -2,6 +2,7 @@
 
 /// What an admin gets on things of their own where it is no success, and why. A stale line fails.
 pub const NO_SUCCESS: &[(&str, u16, &str)] = &[
+    ("POST /customers/{id}/move", 400, "the one router that there is serves the customer already"),
     ("POST /logout", 409, "these tests use API tokens, which are revoked instead"),
     ("POST /routers/{id}/apply", 409, "no virtual router has joined here"),
     ("POST /routers/{id}/confirm", 409, "no virtual router has joined here"),

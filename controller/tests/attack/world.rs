@@ -55,7 +55,7 @@ impl World {
     /// Makes one of everything and returns the ids.
     async fn fill(&self, isp: &Isp) -> Ids {
         let mut ids = Ids::from([("TenantId".to_owned(), isp.tenant.id.to_string())]);
-        for kind in ["RouterId", "PackageId", "CustomerId", "PaymentId", "VoucherBatchId", "ApiTokenId", "OperatorId", "LoginSessionId", "InvitationId", "ImpersonationId"] {
+        for kind in ["SiteId", "RouterId", "PackageId", "CustomerId", "PaymentId", "VoucherBatchId", "DeviceId", "DiagnosisId", "ApiTokenId", "OperatorId", "LoginSessionId", "InvitationId", "ImpersonationId"] {
             let made = self.make(isp, kind, &ids).await;
             ids.insert(kind.to_owned(), made);
         }
@@ -75,12 +75,18 @@ impl World {
     async fn make(&self, isp: &Isp, kind: &str, ids: &Ids) -> String {
         let (path, schema, field) = match kind {
             "RouterId" => ("/routers".to_owned(), "AddRouter", "id"),
+            "SiteId" => ("/sites".to_owned(), "NewSite", "id"),
+            "DeviceId" => ("/devices".to_owned(), "NewDevice", "id"),
             "PackageId" => ("/packages".to_owned(), "NewPackage", "id"),
             "CustomerId" => ("/customers".to_owned(), "NewCustomer", "id"),
             "PaymentId" => (format!("/customers/{}/payments", id(ids, "CustomerId")), "NewCash", "payment"),
             "VoucherBatchId" => ("/voucher-batches".to_owned(), "NewBatch", "id"),
             "ApiTokenId" => ("/tokens".to_owned(), "CreateToken", "id"),
             "InvitationId" => ("/invitations".to_owned(), "Invite", "id"),
+            "DiagnosisId" => {
+                let path = format!("/api/v1/routers/{}/diagnose", id(ids, "RouterId"));
+                return self.test.call("POST", &path, &isp.token, None).await.expect(201).text("id");
+            }
             "OperatorId" => return self.operator(isp).await,
             "LoginSessionId" => {
                 let path = format!("/api/v1/login-sessions?operator={}", self.operator(isp).await);
@@ -142,7 +148,10 @@ impl World {
         match wanted {
             "string" => Some(json!(format!("{}-{:06}", isp.marker, self.number()))),
             "NewBatch.count" => Some(json!(20)),
-            "MoveOperator.to" => {
+            // Nothing stands in itself, and a thing that was just made stands in nothing.
+            "NewSite.parent" | "MoveSite.parent" | "NewDevice.parent" | "DeviceChange.parent" => Some(Value::Null),
+            "NewDevice.credentials" => Some(json!({ "user": format!("{}-{:06}", isp.marker, self.number()), "password": "for tests" })),
+            "MoveOperator.to" | "RouterMove.to" => {
                 let other = if isp.tenant.id == self.beta.tenant.id { &self.alpha } else { &self.beta };
                 Some(json!(other.tenant.id))
             }
