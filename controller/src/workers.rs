@@ -144,9 +144,7 @@ async fn sweeps(app: Arc<App>) {
         report("ending attempts to collect money", payments::attempts::expire(&app).await);
         report("noting what the ISPs spend again and again", expenses::run_due(&app).await);
         report("forgetting old idempotency keys", http::idempotency::forget_old(&app).await);
-        report("moving tenants along", tenants::sweep(&app).await);
         report("counting requests", tenants::flush_requests(&app).await);
-        report("measuring tenants", tenants::measure_once_a_day(&app).await);
         report("going on with purges", tenants::resume_purges(&app).await);
         tokio::time::sleep(SWEEP_EVERY).await;
     }

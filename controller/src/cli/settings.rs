@@ -244,12 +244,12 @@ mod tests {
             "late_renewal.from_old_end.within_hours=72",
             "invoices.prefix=default",
             "branding.name=Baraka=Net",
-            "retention.usage_days=90",
+            "quiet_hours.from=22:00",
         ] {
             put(&mut settings, change).expect("a good change");
         }
         let wanted = json!({ "late_renewal": { "from_old_end": { "within_hours": 72 } }, "invoices": {},
-                             "branding": { "name": "Baraka=Net" }, "retention": { "usage_days": 90 } });
+                             "branding": { "name": "Baraka=Net" }, "quiet_hours": { "from": "22:00" } });
         assert_eq!(settings, wanted);
         put(&mut settings, "late_renewal=from_now").expect("a word again");
         assert_eq!(settings["late_renewal"], "from_now");

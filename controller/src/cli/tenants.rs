@@ -8,7 +8,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-pub(super) const TENANT: Noun = Noun { prefix: "ten", word: "tenant", list: &["platform", "tenants"], name: "name", search: None };
+pub(super) const TENANT: Noun =
+    Noun { prefix: "ten", word: "tenant", list: &["platform", "tenants"], name: "name", search: None };
 
 /// ISPs; for the platform's operators
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ use super::store::{self, NewEntitlement};
 use super::{Customer, CustomerError};
 use crate::app::App;
 use crate::packages::{self, PackageView};
+use crate::tenants;
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
 use model::{CustomerId, EntitlementId, PaymentId, RouterId};
@@ -40,8 +41,15 @@ pub async fn grant(
     if package.id != customer.package {
         store::set_package(tx, customer.id, package.id).await?;
     }
-    let (starts_at, unbroken_since) = rules::begin(store::last_span(tx, customer.id).await?, now);
-    let ends_at = packages::end_of(tx, package, starts_at).await?;
+    let last = store::last_span(tx, customer.id).await?;
+    let grace = tenants::settings_in_force(tx).await?.late_renewal.grace();
+    let (mut starts_at, mut unbroken_since) = rules::begin_within(last, grace, now);
+    let mut ends_at = packages::end_of(tx, package, starts_at).await?;
+    if ends_at <= now {
+        // From the old end it would be over already: who pays gets what they pay for.
+        (starts_at, unbroken_since) = rules::begin(last, now);
+        ends_at = packages::end_of(tx, package, starts_at).await?;
+    }
     let generation = tx.touch_router(customer.router, now).await?;
     let new = NewEntitlement {
         id: EntitlementId::generate(now, &*app.entropy),

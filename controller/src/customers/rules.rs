@@ -246,6 +246,14 @@ pub(super) fn begin(last: Option<Span>, now: Timestamp) -> (Timestamp, Timestamp
     }
 }
 
+/// As [`begin`], for an ISP that counts a renewal from the old end as long as it comes no later than `grace` after it.
+pub(super) fn begin_within(last: Option<Span>, grace: SignedDuration, now: Timestamp) -> (Timestamp, Timestamp) {
+    match last {
+        Some(last) if now.duration_since(last.ends_at) <= grace => (last.ends_at, last.unbroken_since),
+        _ => begin(last, now),
+    }
+}
+
 /// Cuts what is paid for where the ISP's service ends earlier; nothing is left of it once that is over.
 pub(super) fn cut(paid: Paid, service_ends: Option<Timestamp>, now: Timestamp) -> Option<Paid> {
     match service_ends {
@@ -394,6 +402,19 @@ mod tests {
         assert_eq!(begin(Some(span(0, 10, 0)), at(5)), (at(10), at(0)));
         assert_eq!(begin(Some(span(0, 10, 0)), at(10)), (at(10), at(0)), "at the very end there is no gap");
         assert_eq!(begin(Some(span(0, 10, 0)), at(11)), (at(11), at(11)));
+    }
+
+    #[test]
+    fn a_late_renewal_counts_from_the_old_end_within_the_grace() {
+        let grace = SignedDuration::from_secs(5);
+        for (now, start) in [(5, at(10)), (10, at(10)), (15, at(10)), (16, at(16))] {
+            assert_eq!(begin_within(Some(span(0, 10, 0)), grace, at(now)).0, start, "at {now}");
+        }
+        assert_eq!(begin_within(None, grace, at(5)), (at(5), at(5)));
+        for now in 0..20 {
+            let last = Some(span(0, 10, 0));
+            assert_eq!(begin_within(last, SignedDuration::ZERO, at(now)), begin(last, at(now)), "without grace it is as ever");
+        }
     }
 
     #[test]

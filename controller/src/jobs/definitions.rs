@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, operators, sessions};
+use crate::{audit, operators, sessions, tenants};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -21,6 +21,13 @@ pub const DEFINITIONS: &[Definition] = &[
         cadence: Cadence::Daily { hour: 4, minute: 10 },
         limit: SignedDuration::from_mins(10),
         run: |app| Box::pin(clear_logins(app)),
+    },
+    Definition {
+        name: "metering",
+        about: "measures what each tenant is and uses, and writes its day's row",
+        cadence: Cadence::Every(SignedDuration::from_hours(6)),
+        limit: SignedDuration::from_hours(1),
+        run: |app| Box::pin(measure(app)),
     },
     Definition {
         name: "months",
@@ -43,6 +50,13 @@ pub const DEFINITIONS: &[Definition] = &[
         limit: SignedDuration::from_mins(30),
         run: |app| Box::pin(drop_months(app)),
     },
+    Definition {
+        name: "standing",
+        about: "moves tenants along whose trial ended, or who settled nothing for too long",
+        cadence: Cadence::Every(SignedDuration::from_hours(1)),
+        limit: SignedDuration::from_mins(10),
+        run: |app| Box::pin(move_tenants(app)),
+    },
 ];
 
 /// Turns an error into what is kept of it: the whole chain, which goes to the log too.
@@ -64,6 +78,11 @@ async fn make_months(app: Arc<App>) -> Outcome {
     Ok(format!("{made} partitions were made"))
 }
 
+async fn measure(app: Arc<App>) -> Outcome {
+    let measured = told(tenants::measure(&app).await)?;
+    Ok(format!("{measured} tenants were measured"))
+}
+
 async fn forget_observations(app: Arc<App>) -> Outcome {
     let gone = sessions::forget_old(&app).await.map_err(|error| telemetry::chain(&error))?;
     Ok(format!("{gone} sessions and hours of usage were forgotten"))
@@ -72,4 +91,9 @@ async fn forget_observations(app: Arc<App>) -> Outcome {
 async fn drop_months(app: Arc<App>) -> Outcome {
     let gone = told(audit::drop_months(&app).await)?;
     Ok(format!("{gone} rows of old months went"))
+}
+
+async fn move_tenants(app: Arc<App>) -> Outcome {
+    let moved = tenants::sweep(&app).await.map_err(|error| telemetry::chain(&error))?;
+    Ok(format!("{moved} tenants were moved along"))
 }

@@ -20,7 +20,7 @@ use crate::tenants::{self, Limit, LimitError};
 use crate::tunnels::{self, TunnelError};
 use db::{DbError, TenantDoor, TenantTx};
 use jiff::Timestamp;
-use model::{RouterId, SiteId, Standing};
+use model::{Deed, RouterId, SiteId, Standing};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -162,7 +162,7 @@ pub struct Added {
 /// # Errors
 /// When the name is taken, a limit is reached, or the role may not.
 pub async fn add(app: &App, scope: &TenantScope, name: &str) -> Result<Added, RouterError> {
-    let mut tx = scope.write(app, Permission::RoutersWrite).await?;
+    let mut tx = scope.write_to(app, Deed::Grow, Permission::RoutersWrite).await?;
     let added = make(app, &mut tx, name, None, "router.add").await?;
     commit(app, tx, added).await
 }
@@ -182,6 +182,7 @@ async fn make(
     let id = RouterId::generate(now, &*app.entropy);
     store::insert(tx, id, name, serial, now).await?;
     operators::assign_to_maker(app, tx, id).await?;
+    store::insert_state(tx, id).await?;
     let address = tunnels::allocate_address(app, tx, id).await?;
     tx.audit(now, action, &id.to_string(), serde_json::json!({ "name": name })).await?;
     let texts = enrolment::create(app, tx, id).await?;

@@ -142,20 +142,6 @@ pub async fn measure(app: &App) -> Result<usize, DbError> {
     Ok(doors.len())
 }
 
-/// Measures if nobody did within the last day; for a sweep that comes by more often. Returns whether it did.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn measure_once_a_day(app: &App) -> Result<bool, DbError> {
-    let now = app.clock.now();
-    let last = app.db.locator().last_measured().await?;
-    if last.is_some_and(|last| now.duration_since(last) < jiff::SignedDuration::from_hours(24)) {
-        return Ok(false);
-    }
-    measure(app).await?;
-    Ok(true)
-}
-
 /// Which days are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {

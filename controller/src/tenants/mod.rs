@@ -17,13 +17,13 @@ pub use country::country;
 pub use flags::{FlagError, FlagView, expect_on};
 pub use lifecycle::{Transition, change_standing, sweep};
 pub use limits::{LimitError, LimitView, check, check_across, spend_messages};
-pub use metering::{flush_requests, measure, measure_once_a_day};
+pub use metering::{flush_requests, measure};
 pub use purge::{Certificate, purge_on, resume_purges};
 pub use rates::Rates;
 pub use routes::routes;
 pub use rules::CustomerPolicy;
 pub use rules::limits::{Bounds, Level, Limit};
-pub use rules::settings::{Ending, Endings, Flag, LateRenewal, Retention, Settings};
+pub use rules::settings::{Ending, Endings, Flag, LateRenewal, Settings};
 pub use settings::in_force as settings_in_force;
 pub use store::{TenantView, current, current_held};
 

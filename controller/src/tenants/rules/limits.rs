@@ -93,7 +93,7 @@ impl Limit {
             Self::ApiTokens => "revoke one first",
             Self::Messages => "wait for the next month",
             Self::ApiRequests => "send fewer",
-            Self::StorageBytes => "shorten what is kept in the settings",
+            Self::StorageBytes => "keep sessions and usage for a shorter time",
         }
     }
 

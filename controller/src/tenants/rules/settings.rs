@@ -1,5 +1,6 @@
 //! An ISP's settings and feature flags: what there is, what holds when nothing was said, and what makes sense. Pure.
 
+use jiff::SignedDuration;
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,8 +19,6 @@ pub struct Settings {
     pub invoices: Invoices,
     /// What happens to a customer whose time is up, where a package does not say it.
     pub on_expiry: Endings,
-    /// How long records are kept.
-    pub retention: Retention,
 }
 
 /// What an ISP's customers see of it.
@@ -62,6 +61,17 @@ pub enum LateRenewal {
         /// The hours.
         within_hours: u16,
     },
+}
+
+impl LateRenewal {
+    /// How late a renewal may come and still count from the old end.
+    #[must_use]
+    pub const fn grace(self) -> SignedDuration {
+        match self {
+            Self::FromNow => SignedDuration::ZERO,
+            Self::FromOldEnd { within_hours } => SignedDuration::from_hours(within_hours as i64),
+        }
+    }
 }
 
 /// What invoices are called.
@@ -107,26 +117,6 @@ impl Default for Endings {
     }
 }
 
-/// How long records are kept, in days; what is older may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// Sessions that have ended, 30 to 3,650.
-    pub sessions_days: u16,
-    /// Usage, 30 to 3,650.
-    pub usage_days: u16,
-    /// Messages that were sent, 30 to 3,650.
-    pub messages_days: u16,
-    /// The audit log, 365 to 3,650.
-    pub audit_days: u16,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { sessions_days: 365, usage_days: 730, messages_days: 365, audit_days: 1_825 }
-    }
-}
-
 /// What is wrong: the field, and what belongs there.
 pub(in super::super) type Fault = (&'static str, &'static str);
 
@@ -159,24 +149,7 @@ impl Settings {
         if !(1..=10).contains(&prefix.len()) || !prefix.iter().all(fits) {
             return Some(("invoices.prefix", "write 1 to 10 capital letters, digits and hyphens"));
         }
-        self.retention.fault()
-    }
-}
-
-impl Retention {
-    fn fault(self) -> Option<Fault> {
-        let kept = |days: u16, least: u16| (least..=3_650).contains(&days);
-        if !kept(self.sessions_days, 30) {
-            Some(("retention.sessions_days", "write 30 to 3650 days"))
-        } else if !kept(self.usage_days, 30) {
-            Some(("retention.usage_days", "write 30 to 3650 days"))
-        } else if !kept(self.messages_days, 30) {
-            Some(("retention.messages_days", "write 30 to 3650 days"))
-        } else if !kept(self.audit_days, 365) {
-            Some(("retention.audit_days", "write 365 to 3650 days"))
-        } else {
-            None
-        }
+        None
     }
 }
 
@@ -310,10 +283,6 @@ mod tests {
             (json!({ "late_renewal": { "from_old_end": { "within_hours": 721 } } }), "late_renewal.from_old_end.within_hours"),
             (json!({ "invoices": { "prefix": "inv" } }), "invoices.prefix"),
             (json!({ "invoices": { "prefix": "" } }), "invoices.prefix"),
-            (json!({ "retention": { "sessions_days": 1 } }), "retention.sessions_days"),
-            (json!({ "retention": { "usage_days": 29 } }), "retention.usage_days"),
-            (json!({ "retention": { "messages_days": 3651 } }), "retention.messages_days"),
-            (json!({ "retention": { "audit_days": 30 } }), "retention.audit_days"),
         ] {
             assert_eq!(read(wrong).fault().map(|(found, _)| found), Some(field));
         }

@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_keeps_its_default_and_the_rest_holds() {
-        let stored = json!({ "invoices": { "prefix": "BN" }, "retention": { "moods_days": 1 }, "weather": true });
+        let stored = json!({ "invoices": { "prefix": "BN" }, "quiet_hours": { "moods": 1 }, "weather": true });
         let settings = understood(stored);
-        assert_eq!((settings.invoices.prefix.as_str(), settings.retention), ("BN", Default::default()));
+        assert_eq!((settings.invoices.prefix.as_str(), settings.quiet_hours), ("BN", Default::default()));
         assert_eq!(understood(json!([])), Settings::default());
     }
 }

@@ -72,18 +72,6 @@ impl Locator {
             .await?)
     }
 
-    /// Returns when what tenants use was last measured.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn last_measured(&self) -> Result<Option<Timestamp>, DbError> {
-        let last: Option<SqlTimestamp> =
-            sqlx::query_scalar("SELECT measured_at FROM tenant_usage ORDER BY day DESC, measured_at DESC LIMIT 1")
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(last.map(SqlTimestamp::to_jiff))
-    }
-
     /// Lists what of a tenant the hub may hold.
     ///
     /// # Errors
