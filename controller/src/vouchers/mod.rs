@@ -265,6 +265,19 @@ async fn opened(app: &App, tx: &mut TenantTx, batch: VoucherBatchId) -> Result<V
     Ok(codes)
 }
 
+/// Takes what is left of a batch out of use, such as one that was stolen; returns how many codes that were. What was used stays used.
+///
+/// # Errors
+/// When the reason is missing or there is no such batch.
+pub async fn void(tx: &mut TenantTx, batch: VoucherBatchId, reason: &str, now: Timestamp) -> Result<u64, VoucherError> {
+    if !rules::is_reason(reason) {
+        return Err(VoucherError::Field { field: "reason", message: "say why, in 1 to 200 characters" });
+    }
+    let voided = store::void(tx, batch, reason, now).await?.ok_or(VoucherError::NotFound)?;
+    tx.audit(now, "voucher_batch.void", &batch.to_string(), serde_json::json!({ "reason": reason, "voided": voided })).await?;
+    Ok(voided)
+}
+
 /// Uses a code up: one statement takes it, and payment, ledger, entitlement and the router's generation follow in the same transaction.
 /// `received_at` is when the request arrived.
 ///

@@ -40,7 +40,7 @@ impl From<VoucherError> for Problem {
 /// Returns the routes of vouchers.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     let batches = OpenApiRouter::new().routes(routes!(list, create)).layer(DefaultBodyLimit::max(BATCH_MAX_BYTES));
-    batches.merge(OpenApiRouter::new().routes(routes!(reprint)).routes(routes!(redeem)))
+    batches.merge(OpenApiRouter::new().routes(routes!(reprint)).routes(routes!(void)).routes(routes!(redeem)))
 }
 
 /// Lists the batches of vouchers.
@@ -128,6 +128,34 @@ async fn reprint(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<Vou
     let codes = super::reprint(&app, &scope, id).await?;
     let items = codes.iter().map(|printed| Code { code: printed.code.expose().clone(), state: printed.state }).collect();
     Ok(Json(Codes { items }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct VoidBatch {
+    /// Why, in 1 to 200 characters.
+    reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct VoidedBatch {
+    /// How many codes can be used no more that could be before.
+    voided: u64,
+}
+
+/// Takes what is left of a batch out of use, such as one that was stolen; what was used stays used.
+#[utoipa::path(post, path = "/voucher-batches/{id}/void", tag = "vouchers", extensions(("x-permission" = json!("vouchers.write"))), params(("id" = VoucherBatchId, Path)), request_body = VoidBatch,
+    responses((status = 200, body = VoidedBatch)))]
+async fn void(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<VoucherBatchId>,
+    Body(request): Body<VoidBatch>,
+) -> Result<Json<VoidedBatch>, Problem> {
+    let mut tx = scope.write(&app, Permission::VouchersWrite).await?;
+    let voided = super::void(&mut tx, id, &request.reason, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Json(VoidedBatch { voided }))
 }
 
 /// Uses a voucher's code up and puts the time on; sent again with the same key, it is done once.

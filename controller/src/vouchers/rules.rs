@@ -89,6 +89,11 @@ pub(super) fn draw(count: usize, length: usize, entropy: &dyn Entropy) -> Vec<Se
     drawn.into_iter().map(Secret::new).collect()
 }
 
+/// Says whether a text is a reason.
+pub(super) fn is_reason(reason: &str) -> bool {
+    (1..=200).contains(&reason.chars().count()) && !reason.trim().is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

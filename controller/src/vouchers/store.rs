@@ -31,6 +31,11 @@ pub struct BatchView {
     /// When they can be used no more.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
+    /// When it was taken out of use as a whole.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub voided_at: Option<Timestamp>,
+    /// Why it was taken out of use.
+    pub void_reason: Option<String>,
 }
 
 impl PageItem for BatchView {
@@ -48,6 +53,8 @@ struct Row {
     available: i64,
     created_at: SqlTimestamp,
     expires_at: Option<SqlTimestamp>,
+    voided_at: Option<SqlTimestamp>,
+    void_reason: Option<String>,
 }
 
 impl From<Row> for BatchView {
@@ -60,13 +67,15 @@ impl From<Row> for BatchView {
             available: row.available,
             created_at: row.created_at.to_jiff(),
             expires_at: row.expires_at.map(SqlTimestamp::to_jiff),
+            voided_at: row.voided_at.map(SqlTimestamp::to_jiff),
+            void_reason: row.void_reason,
         }
     }
 }
 
 pub(super) async fn list(tx: &mut TenantTx, page: &Page) -> Result<Vec<BatchView>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT b.id, b.package_id, b.router_id, b.size, b.created_at, b.expires_at,
+        "SELECT b.id, b.package_id, b.router_id, b.size, b.created_at, b.expires_at, b.voided_at, b.void_reason,
                 (SELECT count(*) FROM voucher v WHERE v.tenant_id = $1 AND v.batch_id = b.id AND v.state = 'available') AS available
            FROM voucher_batch b WHERE b.tenant_id = $1 AND b.id < $2 ORDER BY b.id DESC LIMIT $3",
     )
@@ -169,4 +178,28 @@ pub(super) async fn take(
     .bind(now.to_sqlx())
     .fetch_optional(tx.conn())
     .await?)
+}
+
+/// Takes what is left of a batch out of use and returns how many codes that were; nothing when there is no such batch. The batch says when
+/// it was done first, and why.
+pub(super) async fn void(tx: &mut TenantTx, batch: VoucherBatchId, reason: &str, now: Timestamp) -> Result<Option<u64>, DbError> {
+    let found = sqlx::query(
+        "UPDATE voucher_batch SET voided_at = coalesce(voided_at, $3), void_reason = coalesce(void_reason, $4)
+          WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(tx.tenant())
+    .bind(batch)
+    .bind(now.to_sqlx())
+    .bind(reason)
+    .execute(tx.conn())
+    .await?;
+    if found.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let done = sqlx::query("UPDATE voucher SET state = 'void' WHERE tenant_id = $1 AND batch_id = $2 AND state = 'available'")
+        .bind(tx.tenant())
+        .bind(batch)
+        .execute(tx.conn())
+        .await?;
+    Ok(Some(done.rows_affected()))
 }

@@ -275,7 +275,7 @@ macro_rules! paid_joins {
                                 THEN LEAST(sum(p.data_bytes), 9223372036854775807)::bigint END AS data_bytes
                       FROM entitlement e JOIN package p ON p.tenant_id = $1 AND p.id = e.package_id
                      WHERE e.tenant_id = $1 AND e.customer_id = c.id AND e.voided_at IS NULL
-                       AND e.unbroken_since = paid.first_start) allowed ON c.kind = 'hotspot' "
+                       AND NOT e.complimentary AND e.unbroken_since = paid.first_start) allowed ON c.kind = 'hotspot' "
     };
 }
 use {paid_columns, paid_joins};
@@ -482,7 +482,7 @@ pub(super) async fn terminate_idle(
                 SELECT c.id FROM customer c
                  WHERE c.tenant_id = $1 AND c.origin = 'voucher' AND c.status <> 'terminated' AND c.created_at < $2
                    AND NOT EXISTS (SELECT 1 FROM entitlement e WHERE e.tenant_id = $1 AND e.customer_id = c.id
-                                      AND e.voided_at IS NULL AND e.ends_at > $2)
+                                      AND e.voided_at IS NULL AND e.ends_at >= $2)
                  ORDER BY c.created_at LIMIT 1000 FOR UPDATE)
          RETURNING id, router_id",
     )
