@@ -69,6 +69,13 @@ pub(super) struct PageArgs {
     cursor: Option<String>,
 }
 
+impl PageArgs {
+    /// Asks for this part of a list.
+    pub(super) fn of<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.query("limit", Some(self.limit.to_string())).query("cursor", self.cursor.clone())
+    }
+}
+
 /// Why the API did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
@@ -406,7 +413,7 @@ impl Client {
         columns: &[Column],
         named: Named<'_>,
     ) -> anyhow::Result<String> {
-        let call = call.query("limit", Some(page.limit.to_string())).query("cursor", page.cursor.clone());
+        let call = page.of(call);
         let answer = self.named(self.send(call).await?, named).await;
         Ok(self.show(&answer, |value| {
             let mut text = table(columns, items(value));

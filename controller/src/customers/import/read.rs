@@ -84,12 +84,13 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Read>, String> {
     reader.read_byte_record(&mut record).map_err(|_| "this is no CSV".to_owned())?;
     let places = columns(&record)?;
     let mut rows = Vec::new();
+    let mut lines = Lines { file, at: 0, line: 1 };
     loop {
-        let line = reader.position().line();
+        let start = usize::try_from(reader.position().byte()).expect("the file is in memory");
         match reader.read_byte_record(&mut record) {
             Ok(false) => return Ok(rows),
             Ok(true) => {}
-            Err(_) => return Err(format!("the file cannot be read from line {line} on")),
+            Err(_) => return Err(format!("the file cannot be read from line {} on", lines.of(start))),
         }
         // Spreadsheets keep rows of which nothing is left.
         if record.iter().all(<[u8]>::is_empty) {
@@ -98,7 +99,25 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Read>, String> {
         if rows.len() == ROWS_MAX {
             return Err(format!("a file has at most {ROWS_MAX} rows: cut it into several"));
         }
-        rows.push((record.position().map_or(line, csv::Position::line), row(&record, &places)));
+        rows.push((lines.of(start), row(&record, &places)));
+    }
+}
+
+/// Counts lines from one row to the next. The reader's own count stands still between the two characters that end a line on Windows.
+struct Lines<'a> {
+    file: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// Gives the line of the first character at or behind an offset that ends no line; offsets come in order.
+    fn of(&mut self, offset: usize) -> u64 {
+        while self.at < self.file.len() && (self.at < offset || matches!(self.file[self.at], b'\r' | b'\n')) {
+            self.line += u64::from(self.file[self.at] == b'\n');
+            self.at += 1;
+        }
+        self.line
     }
 }
 
