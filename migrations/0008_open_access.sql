@@ -32,6 +32,15 @@ $$;
 REVOKE ALL ON FUNCTION reachable_sites() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reachable_sites() TO mastwire_app;
 
+-- The tunnel addresses of the caller's tenant that are not free, also those of routers that the caller does not see: otherwise a limited
+-- operator who adds a router would be given an address that is in use.
+CREATE FUNCTION taken_tunnel_addresses() RETURNS SETOF inet
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT a.address FROM tunnel_address a WHERE a.tenant_id = current_setting('app.tenant_id')::uuid
+$$;
+REVOKE ALL ON FUNCTION taken_tunnel_addresses() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION taken_tunnel_addresses() TO mastwire_app;
+
 DROP POLICY reach ON router;
 CREATE POLICY reach ON router AS RESTRICTIVE TO mastwire_app
     USING ((SELECT current_setting('app.reach')) = 'all'

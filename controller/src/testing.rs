@@ -334,6 +334,16 @@ async fn start(
     config.endpoint_port = tunnels.address().port();
     // Tests ask faster than people do; the limit of one has to be set to be met.
     let rates = Rates::new(REQUESTS_PER_MINUTE);
-    let app = App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), rates, throttle: Throttle::default(), config };
+    let app = App {
+        db,
+        vault,
+        clock,
+        entropy,
+        tunnels,
+        provisioner: Provisioner::default(),
+        rates,
+        throttle: Throttle::default(),
+        config,
+    };
     (Arc::new(app), events)
 }

@@ -103,12 +103,16 @@ pub(super) async fn insert(
         .execute(tx.conn())
         .await
         .map_err(taken)?;
+    Ok(())
+}
+
+/// Begins to count what a new router should hold and does; for who sees only what is assigned to them, once it is.
+pub(super) async fn insert_state(tx: &mut TenantTx, id: RouterId) -> Result<(), DbError> {
     sqlx::query("INSERT INTO router_state (tenant_id, router_id) VALUES ($1, $2)")
         .bind(tx.tenant())
         .bind(id)
         .execute(tx.conn())
-        .await
-        .map_err(DbError::from)?;
+        .await?;
     Ok(())
 }
 

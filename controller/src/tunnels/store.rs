@@ -146,8 +146,7 @@ pub(super) async fn free_address(tx: &mut TenantTx) -> Result<Option<(TunnelBloc
     let row: Option<(TunnelBlockId, IpAddr)> = sqlx::query_as(
         "SELECT b.id, set_masklen(b.network::inet, 32) + n
            FROM tunnel_block b CROSS JOIN generate_series(1, $2) AS n
-          WHERE b.tenant_id = $1 AND NOT EXISTS
-                (SELECT 1 FROM tunnel_address a WHERE a.tenant_id = $1 AND a.address = set_masklen(b.network::inet, 32) + n)
+          WHERE b.tenant_id = $1 AND set_masklen(b.network::inet, 32) + n NOT IN (SELECT taken_tunnel_addresses())
           ORDER BY b.network, n LIMIT 1",
     )
     .bind(tx.tenant())

@@ -52,6 +52,8 @@ pub struct Table {
     pub partitioned_by: Option<&'static str>,
     /// Copies that the table's rows do not go into, each with the reason.
     pub left_out: &'static [(Copied, &'static str)],
+    /// Text columns that are unique across tenants and get a mark behind them in a shadow.
+    pub marked: &'static [&'static str],
 }
 
 const fn table(name: &'static str, class: Class) -> Table {
@@ -69,6 +71,7 @@ const fn table(name: &'static str, class: Class) -> Table {
         beyond_reach: None,
         partitioned_by: None,
         left_out: &[],
+        marked: &[],
     }
 }
 
@@ -158,6 +161,14 @@ impl Table {
         self
     }
 
+    /// Declares text columns that are unique across tenants and get `~` and twelve digits of the shadow's id behind them in a shadow, which
+    /// the column's CHECK has to let in.
+    #[must_use]
+    pub const fn marked(mut self, columns: &'static [&'static str]) -> Self {
+        self.marked = columns;
+        self
+    }
+
     /// Says why the rows do not go into a copy, if they do not. What no backup has, no shadow has.
     #[must_use]
     pub fn left_out_of(&self, copy: Copied) -> Option<&'static str> {
@@ -205,7 +216,8 @@ pub const TABLES: &[Table] = &[
             "customer_account_unique",
             "money names an account number and nothing else; seven random digits and a check digit tell nothing",
         )])
-        .sealed(&["password"]),
+        .sealed(&["password"])
+        .marked(&["account_number"]),
     tenant("customer_credential").about("a login, device or telephone that a customer was recognised by, and no longer is"),
     tenant("customer_import").about("a file of customers that was taken in, or refused whole"),
     tenant("data_key").about("a key that seals a tenant's secrets").master_sealed(&["sealed_key"]).left_out(&[
@@ -368,6 +380,10 @@ pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
     (
         "reachable_sites",
         "it sees a tenant's whole tree of sites to say what lies below an operator's; it returns ids of the caller's alone",
+    ),
+    (
+        "taken_tunnel_addresses",
+        "who sees a part of a tenant's routers still takes no other's address; it returns the caller's alone",
     ),
     (
         "count_for_limit",
