@@ -31,7 +31,7 @@ pub(super) enum Settings {
     /// Lists the last versions and who made them
     #[command(after_help = "Example:\n  mastwire-controller settings history")]
     History,
-    /// Changes your currency (while nothing has a price) or your time zone
+    /// Changes your currency (while nothing has a price), your time zone or your country
     #[command(after_help = "Example:\n  mastwire-controller settings place --time-zone Africa/Kampala")]
     Place {
         /// Another currency
@@ -40,6 +40,9 @@ pub(super) enum Settings {
         /// Another time zone
         #[arg(long, value_name = "ZONE")]
         time_zone: Option<String>,
+        /// Where your people telephone, as two letters
+        #[arg(long)]
+        country: Option<String>,
     },
 }
 
@@ -185,11 +188,15 @@ impl Settings {
                 let answer = client.send(Call::get(["settings", "history"])).await?;
                 Ok(client.show(&answer, |value| table(&columns, items(value))))
             }
-            Self::Place { currency, time_zone } => {
-                let body = json!({ "currency": currency, "time_zone": time_zone });
+            Self::Place { currency, time_zone, country } => {
+                let body = json!({ "currency": currency, "time_zone": time_zone, "country": country });
                 let answer = client.send(Call::patch(["tenant"]).json(&body)).await?;
                 Ok(client.show(&answer, |value| {
-                    fields(&[("currency", text(value, "currency")), ("time zone", text(value, "time_zone"))])
+                    fields(&[
+                        ("currency", text(value, "currency")),
+                        ("time zone", text(value, "time_zone")),
+                        ("country", text(value, "country")),
+                    ])
                 }))
             }
         }

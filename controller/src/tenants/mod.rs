@@ -34,7 +34,9 @@ use crate::secrets;
 use db::{DbError, PlatformActor};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use model::{Currency, Secret, Standing, TenantId};
+use model::{Country, Currency, Secret, Standing, TenantId};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// Why an operation on tenants was refused.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,9 @@ pub enum TenantError {
     /// The caller may not, or the first admin could not be made.
     #[error(transparent)]
     Operator(#[from] OperatorError),
+    /// The backup files could not be removed.
+    #[error("the backup files in the data folder could not be removed")]
+    Files(#[from] std::io::Error),
     /// The hub did not do it.
     #[error(transparent)]
     Tunnel(#[from] crate::tunnels::TunnelError),
@@ -154,32 +159,39 @@ pub async fn create(app: &App, actor: &PlatformActor, new: NewTenant) -> Result<
     Ok((id, setup))
 }
 
-/// Changes the caller's own currency or time zone. The currency can change as long as nothing has a price; the time zone at any time: days
-/// and months count in the new one from then on, and what was sold keeps its end.
+/// What an ISP changes of itself; what is left out stays.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnChange {
+    /// Another currency, as long as nothing has a price.
+    pub currency: Option<Currency>,
+    /// Another time zone (IANA name): days and months count in it from now on, and what was sold keeps its end.
+    pub time_zone: Option<String>,
+    /// Where its people telephone: it tells what a number without a country means. Numbers that are stored stay as they are.
+    pub country: Option<Country>,
+}
+
+/// Changes the caller's own currency, time zone or country.
 ///
 /// # Errors
 /// When the role may not, the zone is none, or something has a price already.
-pub async fn set_own(
-    app: &App,
-    scope: &TenantScope,
-    currency: Option<Currency>,
-    time_zone: Option<String>,
-) -> Result<TenantView, TenantError> {
+pub async fn set_own(app: &App, scope: &TenantScope, change: OwnChange) -> Result<TenantView, TenantError> {
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::SettingsWrite).await?;
-    if let Some(zone) = &time_zone {
+    if let Some(zone) = &change.time_zone {
         expect_zone(zone)?;
     }
     let before = store::current_locked(&mut tx).await?;
     let after = TenantView {
-        currency: currency.unwrap_or(before.currency),
-        time_zone: time_zone.unwrap_or_else(|| before.time_zone.clone()),
+        currency: change.currency.unwrap_or(before.currency),
+        time_zone: change.time_zone.unwrap_or_else(|| before.time_zone.clone()),
+        country: change.country.or(before.country),
         ..before.clone()
     };
     if after.currency != before.currency && store::has_prices(&mut tx).await? {
         return Err(TenantError::CurrencyInUse);
     }
-    store::set_own(&mut tx, after.currency, &after.time_zone).await?;
+    store::set_own(&mut tx, &after).await?;
     tx.audit_change(now, "tenant.update", &before.id.to_string(), &before, &after).await?;
     tx.commit().await?;
     Ok(after)

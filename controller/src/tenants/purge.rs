@@ -7,7 +7,7 @@ use super::rules::{self, NotYet, circles};
 use super::store::purge as store;
 use super::{TenantError, store as tenants};
 use crate::app::App;
-use crate::tunnels;
+use crate::{backups, tunnels};
 use db::PlatformActor;
 use jiff::Timestamp;
 use model::{CertificateId, Standing, TenantId};
@@ -109,12 +109,16 @@ pub(super) async fn begin(app: &App, actor: &PlatformActor, id: TenantId, wish: 
     if wish.name != tenant.name {
         return Err(TenantError::Field { field: "name", message: "repeat the ISP's name exactly as it stands in the list" });
     }
+    if store::has_shadow(&mut tx, id).await? {
+        return Err(TenantError::NotYet("a shadow of this ISP holds a copy of its data: purge the shadow first".to_owned()));
+    }
     let from = rules::sources(Standing::Purging);
     if !tenants::change_standing(&mut tx, id, &from, Standing::Purging, reason, tenant.service_ends_at, now).await? {
         return Err(TenantError::Standing { from: tenant.status, to: Standing::Purging });
     }
     let certificate = CertificateId::generate(now, &*app.entropy);
     store::begin(&mut tx, certificate, &tenant, actor.label().as_str(), reason, now).await?;
+    store::count_backups(&mut tx, id, count_files(app, id)?).await?;
     // First of all what opens everything else: keys and logins.
     for table in FIRST {
         store::remove(&mut tx, id, &[(*table).to_owned()], i32::MAX).await?;
@@ -135,7 +139,7 @@ pub(super) async fn begin(app: &App, actor: &PlatformActor, id: TenantId, wish: 
 /// Tables whose rows go in the transaction that begins a purge.
 const FIRST: &[&str] = &["data_key", "login_session", "api_token"];
 
-/// Forgets what this process holds of a tenant: its opened key, and its routers' places on the hub.
+/// Takes away what lies outside of the database: the opened keys, the routers' places on the hub, the backup files.
 async fn cut_off(app: &App, id: TenantId) -> Result<(), TenantError> {
     app.vault.forget(id);
     app.rates.forget(id);
@@ -146,7 +150,17 @@ async fn cut_off(app: &App, id: TenantId) -> Result<(), TenantError> {
     for enrolment in held.enrolments {
         app.tunnels.forget(enrolment).await?;
     }
+    backups::delete_files(&app.config.data, id)?;
     Ok(())
+}
+
+/// Counts the backup files of a tenant in this controller's data folder.
+fn count_files(app: &App, id: TenantId) -> Result<i64, TenantError> {
+    match std::fs::read_dir(backups::folder(&app.config.data, id)) {
+        Ok(files) => Ok(i64::try_from(files.count()).unwrap_or(i64::MAX)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Does one transaction's worth of a purge that has begun; says whether it is finished.

@@ -2,9 +2,9 @@
 
 use crate::fixture::{DAY, Isp, Platform};
 use controller::operators::Role;
-use controller::tenants;
 use controller::testing::TestApp;
-use model::TenantId;
+use controller::{backups, tenants, tunnels};
+use model::{Secret, TenantId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -70,6 +70,29 @@ async fn mentions(test: &TestApp, tenant: TenantId) -> Vec<String> {
     tables
 }
 
+/// Gives the ISP's first router a place on the hub, as if it had joined.
+async fn peer(isp: &Isp<'_>) -> std::net::Ipv4Addr {
+    let test = isp.test;
+    let router = isp.get("/routers").await.expect(200).body["items"][0]["id"].as_str().expect("an id").parse().expect("an id");
+    let doors = test.app.db.locator().tenants("test").await.expect("the tenants");
+    let door = doors.iter().find(|door| door.tenant() == isp.tenant.id).expect("it is there");
+    let mut tx = test.app.db.tenant(door).await.expect("a transaction");
+    let key = tunnels::public_key(&Secret::new([7; 32]));
+    let endpoint = "192.0.2.7:13231".parse().expect("an address");
+    let address = tunnels::bind_peer(&test.app, &mut tx, router, key, &[8; 32], endpoint).await.expect("bound");
+    tx.commit().await.expect("committed");
+    test.app.tunnels.install(&test.app, door, router).await.expect("installed");
+    address
+}
+
+fn backup_file(test: &TestApp, tenant: TenantId) -> std::path::PathBuf {
+    let folder = backups::folder(&test.app.config.data, tenant);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join("bak_1.mwbackup");
+    std::fs::write(&file, "sealed").expect("a file");
+    file
+}
+
 fn removed(certificate: &Value) -> BTreeMap<String, i64> {
     let tables = certificate["tables"].as_object().expect("tables");
     tables.iter().map(|(name, removed)| (name.clone(), removed["rows"].as_i64().expect("a number"))).collect()
@@ -95,6 +118,9 @@ async fn nothing_is_left_of_the_purged_and_all_of_everybody_else() {
     .execute(&mut superuser)
     .await
     .expect("a second membership");
+    let address = peer(&alpha).await;
+    assert!(test.app.tunnels.status(address).await.expect("the hub").is_some());
+    let (file, others) = (backup_file(&test, alpha.tenant.id), backup_file(&test, beta.tenant.id));
     let _ = platform.stand(&alpha, "suspended").await.expect(200);
     let (there, theirs) = (rows_of(&test, alpha.tenant.id).await, test.db.rows(Some(beta.tenant.id)).await);
     assert!(there.len() > 20, "the ISP is full of things: {there:?}");
@@ -104,6 +130,8 @@ async fn nothing_is_left_of_the_purged_and_all_of_everybody_else() {
 
     let certificate = platform.call("POST", &alpha.path("/purge"), Some(body("Alpha", true))).await.expect(202).body;
     assert!(certificate["finished_at"].is_string(), "{certificate}");
+    assert!(test.app.tunnels.status(address).await.expect("the hub").is_none(), "its router reaches the hub no more");
+    assert_eq!((file.exists(), others.exists(), certificate["backups_removed"].as_i64()), (false, true, Some(1)));
     assert_eq!(rows_of(&test, alpha.tenant.id).await, BTreeMap::new());
     assert_eq!(removed(&certificate), there, "the certificate counts what was there");
     assert_eq!(test.db.rows(Some(beta.tenant.id)).await, theirs, "Beta's rows are what they were");
@@ -173,6 +201,28 @@ async fn a_purge_wants_a_suspension_rest_and_the_name() {
     platform.again().await;
     let _ = platform.call("POST", &purge, Some(body("Alpha", false))).await.expect(202);
     let _ = platform.call("POST", &purge, Some(body("Alpha", false))).await.expect(404);
+}
+
+#[tokio::test]
+async fn no_copy_is_forgotten_and_none_comes_to_life() {
+    let test = TestApp::new().await;
+    let (isp, shadow) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Alpha-in-May").await);
+    let platform = Platform::new(&test).await;
+    for tenant in [&isp, &shadow] {
+        let _ = platform.stand(tenant, "suspended").await.expect(200);
+    }
+    let mut superuser = test.db.connect_as("postgres").await;
+    sqlx::query("UPDATE tenant SET shadow_of = $1 WHERE id = $2")
+        .bind(isp.tenant.id)
+        .bind(shadow.tenant.id)
+        .execute(&mut superuser)
+        .await
+        .expect("a shadow");
+    let _ = platform.stand(&shadow, "active").await.expect(409);
+    let refused = platform.call("POST", &isp.path("/purge"), Some(body("Alpha", true))).await.expect(409);
+    assert!(refused.text("detail").contains("shadow"), "{}", refused.body);
+    let _ = platform.call("POST", &shadow.path("/purge"), Some(body("Alpha-in-May", true))).await.expect(202);
+    let _ = platform.call("POST", &isp.path("/purge"), Some(body("Alpha", true))).await.expect(202);
 }
 
 #[tokio::test]

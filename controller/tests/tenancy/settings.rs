@@ -1,6 +1,6 @@
 //! What an ISP sets holds, of two changes at once one is told, and flags stop what they name.
 
-use crate::fixture::{Isp, Platform, kind, package};
+use crate::fixture::{DAY, Isp, Platform, kind, package};
 use controller::operators::Role;
 use controller::testing::TestApp;
 use serde_json::{Value, json};
@@ -66,6 +66,47 @@ async fn a_package_ends_as_the_settings_say_unless_it_says_so_itself() {
 }
 
 #[tokio::test]
+async fn a_late_renewal_counts_from_where_the_isp_says() {
+    let test = TestApp::new().await;
+    let isp = Isp::new(&test, "Alpha").await;
+    let business = isp.in_business().await;
+    let ends = async |customer: &str| {
+        let paid = isp.pay(customer).await.expect(201).text("ends_at");
+        paid.parse::<jiff::Timestamp>().expect("a time")
+    };
+    let end: jiff::Timestamp = "2026-02-15T09:00:00Z".parse().expect("a time");
+    let month_later: jiff::Timestamp = "2026-03-15T09:00:00Z".parse().expect("a time");
+    // Paid on 15 January; two days late.
+    let other = isp.customer("other", &business.router, &business.package).await.expect(201).text("id");
+    let third = isp.customer("third", &business.router, &business.package).await.expect(201).text("id");
+    assert_eq!((ends(&other).await, ends(&third).await), (end, end));
+    test.clock.advance(DAY * 33);
+    assert_eq!(ends(&business.customer).await, month_later + DAY * 2, "from the moment it is paid, unless they say otherwise");
+    let set = json!({ "version": 0, "settings": { "late_renewal": { "from_old_end": { "within_hours": 48 } } } });
+    let _ = isp.put("/settings", set).await.expect(200);
+    assert_eq!(ends(&other).await, month_later, "from the old end, 48 hours after it");
+    test.clock.advance(jiff::SignedDuration::from_secs(1));
+    assert!(ends(&third).await > month_later + DAY * 2, "a second later it is too late for that");
+}
+
+#[tokio::test]
+async fn a_package_that_would_be_over_already_counts_from_now() {
+    let test = TestApp::new().await;
+    let isp = Isp::new(&test, "Alpha").await;
+    let router = isp.router("roof").await.expect(201).text("id");
+    let mut hour = package("Hour", "hotspot");
+    hour["validity"] = json!({ "seconds": 3600 });
+    let hour = isp.post("/packages", hour).await.expect(201).text("id");
+    let customer = isp.customer("jane", &router, &hour).await.expect(201).text("id");
+    let set = json!({ "version": 0, "settings": { "late_renewal": { "from_old_end": { "within_hours": 48 } } } });
+    let _ = isp.put("/settings", set).await.expect(200);
+    let _ = isp.pay(&customer).await.expect(201);
+    test.clock.advance(jiff::SignedDuration::from_hours(10));
+    let ends: jiff::Timestamp = isp.pay(&customer).await.expect(201).text("ends_at").parse().expect("a time");
+    assert_eq!(ends, test.app.clock.now() + jiff::SignedDuration::from_hours(1));
+}
+
+#[tokio::test]
 async fn what_is_turned_off_is_not_made() {
     let test = TestApp::new().await;
     let (isp, platform) = (Isp::new(&test, "Alpha").await, Platform::new(&test).await);
@@ -106,8 +147,10 @@ async fn the_currency_changes_until_there_is_a_price_and_the_time_zone_always() 
     assert!(change(json!({ "currency": "UGX" })).await.expect(409).text("detail").contains("currency"));
     let changed = change(json!({ "currency": "KES", "time_zone": "Africa/Kampala" })).await.expect(200);
     assert_eq!(changed.text("time_zone"), "Africa/Kampala");
+    assert_eq!(change(json!({ "country": "UG" })).await.expect(200).text("country"), "UG");
+    let _ = change(json!({ "country": "Uganda" })).await.expect(400);
     assert_eq!(change(json!({ "time_zone": "Mars/Olympus" })).await.expect(400).body["errors"][0]["field"], "time_zone");
-    assert_eq!(isp.audited("tenant.update").await, 3);
+    assert_eq!(isp.audited("tenant.update").await, 4);
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ impl From<TenantError> for Problem {
             TenantError::Flag(error) => error.into(),
             TenantError::Operator(error) => error.into(),
             TenantError::Tunnel(error) => Self::internal(&error),
+            TenantError::Files(_) => Self::internal(&error),
             TenantError::Db(error) => error.into(),
         }
     }

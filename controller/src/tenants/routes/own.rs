@@ -4,14 +4,13 @@ use super::super::flags::{self, FlagView};
 use super::super::limits::{self, LimitView};
 use super::super::metering::{self, Span, UsageDay};
 use super::super::settings::{self, SettingsView};
-use super::super::{Settings, TenantView};
+use super::super::{OwnChange, Settings, TenantView};
 use super::{TurnFlag, whole};
 use crate::app::App;
 use crate::http::{Body, List, Params, Permission, Problem, TenantScope};
 use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
-use model::Currency;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -36,23 +35,14 @@ async fn show(State(app): State<Arc<App>>, scope: TenantScope) -> Result<Json<Te
     Ok(Json(super::super::current(&mut tx).await?))
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ChangeOwn {
-    /// Another currency, as long as nothing has a price.
-    currency: Option<Currency>,
-    /// Another time zone (IANA name): days and months count in it from now on, and what was sold keeps its end.
-    time_zone: Option<String>,
-}
-
-/// Changes the caller's own currency or time zone.
-#[utoipa::path(patch, path = "/tenant", tag = "tenant", extensions(("x-permission" = json!("settings.write"))), request_body = ChangeOwn, responses((status = 200, body = TenantView)))]
+/// Changes the caller's own currency, time zone or country.
+#[utoipa::path(patch, path = "/tenant", tag = "tenant", extensions(("x-permission" = json!("settings.write"))), request_body = OwnChange, responses((status = 200, body = TenantView)))]
 async fn change(
     State(app): State<Arc<App>>,
     scope: TenantScope,
-    Body(request): Body<ChangeOwn>,
+    Body(change): Body<OwnChange>,
 ) -> Result<Json<TenantView>, Problem> {
-    Ok(Json(super::super::set_own(&app, &scope, request.currency, request.time_zone).await?))
+    Ok(Json(super::super::set_own(&app, &scope, change).await?))
 }
 
 /// Shows the settings that hold.

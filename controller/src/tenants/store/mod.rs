@@ -11,7 +11,7 @@ use crate::http::{Page, PageItem};
 use db::{DbError, PlatformTx, TenantTx, on_constraint};
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::{Currency, Entropy, OutboxId, RouterId, Standing, TenantId};
+use model::{Country, Currency, Entropy, OutboxId, RouterId, Standing, TenantId};
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
@@ -43,6 +43,8 @@ pub struct TenantView {
     pub currency: Currency,
     /// Its time zone.
     pub time_zone: String,
+    /// Where its people telephone: it tells what a number without a country means.
+    pub country: Option<Country>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -66,6 +68,7 @@ struct Row {
     service_ends_at: Option<SqlTimestamp>,
     currency: String,
     time_zone: String,
+    country: Option<String>,
     created_at: SqlTimestamp,
 }
 
@@ -82,6 +85,7 @@ impl From<Row> for TenantView {
             service_ends_at: row.service_ends_at.map(SqlTimestamp::to_jiff),
             currency: row.currency.parse().expect("the column's CHECK lets only currencies in"),
             time_zone: row.time_zone,
+            country: row.country.and_then(|code| code.parse().ok()),
             created_at: row.created_at.to_jiff(),
         }
     }
@@ -96,7 +100,7 @@ macro_rules! tenants {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, status, status_since, status_reason, trial_ends_at, customer_policy_days, service_ends_at, currency, time_zone,
-                    created_at FROM tenant ",
+                    country, created_at FROM tenant ",
             $rest
         )
     };
@@ -187,8 +191,13 @@ pub(super) async fn change_standing(
     .bind(service_ends_at.map(|end| end.to_sqlx()))
     .bind(from)
     .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .await;
+    match done {
+        Ok(done) => Ok(done.rows_affected() == 1),
+        // A shadow is never let out of its suspension.
+        Err(error) if on_constraint(&error) == Some("tenant_shadow_rests") => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Counts what was paid for beyond a time.
@@ -259,11 +268,12 @@ pub(super) async fn has_prices(tx: &mut TenantTx) -> Result<bool, DbError> {
     .await?)
 }
 
-pub(super) async fn set_own(tx: &mut TenantTx, currency: Currency, time_zone: &str) -> Result<(), DbError> {
-    sqlx::query("UPDATE tenant SET currency = $2, time_zone = $3 WHERE id = $1")
+pub(super) async fn set_own(tx: &mut TenantTx, after: &TenantView) -> Result<(), DbError> {
+    sqlx::query("UPDATE tenant SET currency = $2, time_zone = $3, country = $4 WHERE id = $1")
         .bind(tx.tenant())
-        .bind(currency.as_str())
-        .bind(time_zone)
+        .bind(after.currency.as_str())
+        .bind(&after.time_zone)
+        .bind(after.country.map(Country::code))
         .execute(tx.conn())
         .await?;
     Ok(())

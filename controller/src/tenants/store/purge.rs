@@ -187,6 +187,24 @@ pub(in super::super) async fn retire_blocks(tx: &mut PlatformTx, tenant: TenantI
     Ok(())
 }
 
+/// Says whether a copy of the tenant is laid beside it.
+pub(in super::super) async fn has_shadow(tx: &mut PlatformTx, tenant: TenantId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tenant WHERE shadow_of = $1 AND status <> 'purged')")
+        .bind(tenant)
+        .fetch_one(tx.conn())
+        .await?)
+}
+
+/// Writes down how many backup files there are, before they go.
+pub(in super::super) async fn count_backups(tx: &mut PlatformTx, tenant: TenantId, files: i64) -> Result<(), DbError> {
+    sqlx::query("UPDATE purge_certificate SET backups_removed = $2 WHERE tenant_id = $1")
+        .bind(tenant)
+        .bind(files)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Removes the people who served this tenant and nobody else, as far as they still serve nobody.
 pub(in super::super) async fn remove_people(tx: &mut PlatformTx, tenant: TenantId) -> Result<(), DbError> {
     let people: Vec<OperatorId> = sqlx::query_scalar("SELECT unnest(people) FROM purge_certificate WHERE tenant_id = $1")
