@@ -311,12 +311,55 @@ async fn customers_are_imported_all_or_none() {
     let path = file.to_str().expect("a path");
     std::fs::write(&file, "login,router,package\nbob,mast-1,Home\nalice,mast-1,Home\ncarl,mast-9,Home\n").expect("written");
     let looked = ann.run(&["customer", "import", path, "--dry-run"]).await.good();
-    has(&looked, &["LINE", "bob", "new", "exists", "error", "new 1, there already 1, wrong 1: nothing was written yet"]);
-    has(&ann.run(&["customer", "import", path]).await.refused(1), &["request req_"]);
+    has(&looked, &["LINE", "router", "no router with this name", "new 1, there already 1, wrong 1: nothing was written yet"]);
+    has(&ann.run(&["customer", "import", path]).await.refused(1), &["line 4: router", "nothing was written", "request req_"]);
     ann.run(&["customer", "show", "bob"]).await.refused(1);
     std::fs::write(&file, "login,router,package\nbob,mast-1,Home\nalice,mast-1,Home\n").expect("written");
     has(&ann.run(&["customer", "import", path]).await.good(), &["new 1, there already 1, wrong 0: all new ones were written"]);
     has(&ann.run(&["customer", "show", "bob"]).await.good(), &["mast-1", "Home"]);
+    has(&ann.run(&["customer", "import", path]).await.good(), &["new 0, there already 2", "taken in before"]);
+    has(&ann.run(&["customer", "imports"]).await.good(), &["written", "refused"]);
+    let out = ann.folder.path().join("out.csv");
+    has(&ann.run(&["customer", "export", out.to_str().expect("a path")]).await.good(), &["bytes were written"]);
+    has(
+        &std::fs::read_to_string(&out).expect("written"),
+        &["login,password,full_name", "bob,,", "alice,,Alice W.,'+254712345678"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn customers_are_found_and_come_back() {
+    let controller = controller().await;
+    let ann = isp(&controller).await;
+    shop(&ann).await;
+    let shown = ann.json(&["customer", "show", "alice"]).await;
+    let number = shown["account_number"].as_str().expect("a number");
+    for found in [["--name", "ali"], ["--name", "w."], ["--phone", "0712"], ["--account", number], ["--status", "active"]] {
+        has(&ann.run(&["customer", "list", found[0], found[1]]).await.good(), &["alice"]);
+    }
+    let change = [
+        "customer",
+        "change",
+        "alice",
+        "--login",
+        "alice.w",
+        "--mac",
+        "da:a1:19:00:00:01",
+        "--location",
+        "-1.29,36.82",
+        "--if-version",
+        "1",
+    ];
+    ann.run(&change).await.good();
+    has(&ann.run(&change).await.refused(1), &["no customer named `alice`"]);
+    has(&ann.run(&["customer", "change", "alice.w", "--name", "A", "--if-version", "1"]).await.refused(1), &["now it is 2"]);
+    has(&ann.run(&["customer", "history", "alice.w"]).await.good(), &["alice", "made up by the device", "254712345678"]);
+    has(&ann.run(&["customer", "whose", "--mac", "DAA119000001"]).await.good(), &["alice.w"]);
+    ann.run(&["customer", "whose"]).await.refused(2);
+    ann.run(&["customer", "terminate", "alice.w"]).await.good();
+    has(&ann.run(&["customer", "restore", "nobody"]).await.refused(1), &["nobody named `nobody` has left"]);
+    ann.run(&["customer", "restore", "alice.w"]).await.good();
+    has(&ann.run(&["customer", "show", "alice.w"]).await.good(), &["active", number]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -208,4 +208,54 @@ mod tests {
         let again = [first, (Now, mbit(12)), (NextRenewal, mbit(20))];
         assert_eq!((in_force(&again, 0), in_force(&again, 1)), ((0, mbit(12)), (0, mbit(12))));
     }
+
+    /// Wherever a purchase begins, in whichever zone: it ends on the same day of the month at the same hour on the wall, or on the month's
+    /// last day where it is shorter, or behind the hour that the clock leaves out. More months never end earlier.
+    #[test]
+    fn a_month_is_a_month_in_every_zone() {
+        let zones = [
+            "Africa/Nairobi",
+            "Africa/Casablanca",
+            "Europe/Berlin",
+            "America/New_York",
+            "Australia/Lord_Howe",
+            "Asia/Kathmandu",
+            "UTC",
+        ];
+        let entropy = model::SeededEntropy::new(31);
+        let below = |n: u64| {
+            let mut bytes = [0; 8];
+            model::Entropy::fill(&entropy, &mut bytes);
+            i64::try_from(u64::from_le_bytes(bytes) % n).expect("small")
+        };
+        for round in 0..3_000 {
+            let zone = TimeZone::get(zones[round % zones.len()]).expect("a zone that every machine knows");
+            // Within 30 years from 2020; every third begins within an hour of a month's end on the wall.
+            let drawn = Timestamp::from_second(1_577_836_800 + below(30 * 31_557_600)).expect("within the calendar");
+            let start = if round % 3 == 0 {
+                let midnight = drawn.to_zoned(zone.clone()).date().last_of_month().tomorrow().expect("there is one");
+                let midnight = midnight.to_zoned(zone.clone()).expect("a time").timestamp();
+                midnight + SignedDuration::from_secs(below(7200) - 3600)
+            } else {
+                drawn
+            };
+            let from = start.to_zoned(zone.clone());
+            let mut before = start;
+            for months in VALID_MONTHS {
+                let end = end(Validity::Months(months), start, &zone).expect("within the calendar");
+                assert!(end > before, "{from} and {months} months");
+                before = end;
+                let to = end.to_zoned(zone.clone());
+                let whole = i32::from(from.year()) * 12 + i32::from(from.month()) - 1 + months;
+                assert_eq!(i32::from(to.year()) * 12 + i32::from(to.month()) - 1, whole, "{from} and {months} months: {to}");
+                assert_eq!(to.day(), from.day().min(to.days_in_month()), "{from} and {months} months: {to}");
+                let there = to.date().to_datetime(from.time());
+                let skipped = zone.to_ambiguous_timestamp(there).offset().is_gap();
+                assert!(to.time() == from.time() || (skipped && to.time() > from.time()), "{from} and {months} months: {to}");
+            }
+            let seconds = 60 + below(94_608_000 - 60);
+            let end = end(Validity::Seconds(seconds), start, &zone).expect("within the calendar");
+            assert_eq!(end.duration_since(start).as_secs(), seconds, "seconds know no zone");
+        }
+    }
 }

@@ -3,7 +3,6 @@
 
 mod customers;
 mod fixture;
-mod import;
 mod packages;
 mod payments;
 mod vouchers;

@@ -127,4 +127,12 @@ async fn the_last_place_on_a_router_is_given_once() {
         .await
         .expect("a count");
     assert_eq!(count, 10_000);
+
+    // And that is what the router is told, in order, each with a password of their own.
+    let doors = test.app.db.locator().tenants("test").await.expect("all");
+    let door = doors.iter().find(|door| door.tenant() == isp.tenant.id).expect("its own");
+    let mut tx = test.app.db.tenant(door).await.expect("in");
+    let all = customers::on_router(&test.app, &mut tx, isp.router, test.app.clock.now()).await.expect("all of them");
+    assert!(all.len() == 10_000 && all.is_sorted_by_key(|customer| customer.login.clone()));
+    assert!(all.iter().all(|customer| customer.password.expose().len() == 10));
 }
