@@ -141,7 +141,11 @@ async fn open_operations_work_without_a_credential() {
     let world = World::new().await;
     let (test, beta) = (&world.test, &world.beta);
     let open = Document::new().operations().into_iter().filter(|operation| operation.open).map(|operation| operation.name());
-    assert_eq!(open.collect::<Vec<_>>(), ["GET /enrolment/block", "POST /invitations/accept", "POST /login", "POST /setup"], "try each of them here");
+    assert_eq!(
+        open.collect::<Vec<_>>(),
+        ["GET /enrolment/block", "POST /invitations/accept", "POST /login", "POST /setup"],
+        "try each of them here"
+    );
     let login = json!({ "login": "betelgeuse", "password": "a password for tests" });
     let _ = test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200);
     let setup =

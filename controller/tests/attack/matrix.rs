@@ -2,7 +2,7 @@
 //! from what roles hold; what is found must be that, and the published table must be what was found.
 
 use super::access::no_success;
-use super::operations::{Access, Ids, Operation, id};
+use super::operations::{Access, Ids, Operation, id, query_kind};
 use super::world::{Isp, World};
 use controller::operators::{Permission, Role};
 use controller::testing::Answer;
@@ -32,6 +32,7 @@ impl World {
         let ids = self.fresh(isp, operation.kind()).await;
         let body = self.body(isp, operation, &ids);
         let answer = self.call(operation, &ids, token, body).await;
+        self.rest(isp, operation, &answer).await;
         if operation.kind().is_some_and(|kind| kind == "RouterId") {
             // So many may wait to join and no more; whether it is still there does not matter here.
             let path = format!("/api/v1/routers/{}", id(&ids, "RouterId"));
@@ -210,6 +211,7 @@ fn table(operations: &[Operation], rows: &[Cells]) -> String {
         let needs = match operation.access {
             Access::Open => "nothing",
             Access::Anyone => "a credential",
+            Access::Login => "a person's login",
             Access::Login => "a login",
             Access::Needs(permission) => permission.as_str(),
             Access::Platform => "platform",
@@ -261,10 +263,4 @@ fn foreign_query(operation: &Operation, theirs: &Ids) -> String {
         query += &format!("&{parameter}={}", id(theirs, &kind));
     }
     query
-}
-
-/// The kind of the id that a parameter of a query takes: `router` takes a `RouterId`.
-pub fn query_kind(parameter: &str, ids: &Ids) -> Option<String> {
-    let wanted = format!("{}id", parameter.replace('_', ""));
-    ids.keys().find(|kind| kind.to_lowercase() == wanted).cloned()
 }

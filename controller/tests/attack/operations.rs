@@ -37,7 +37,7 @@ pub struct Operation {
     /// The query's parameters.
     pub query: Vec<String>,
     /// The parameters that a query must have, filled in.
-    must: String,
+    must: Vec<(String, Option<String>)>,
     /// The statuses of success.
     pub successes: Vec<u64>,
     /// Whether it can be used without a credential.
@@ -53,7 +53,11 @@ impl Operation {
     /// The path with an id of each kind put in, and what the query must have.
     pub fn path(&self, ids: &Ids) -> String {
         let put = |path: String, (name, kind): &(String, String)| path.replace(&format!("{{{name}}}"), id(ids, kind));
-        format!("{}?{}", self.parts.iter().fold(self.path.clone(), put), self.must)
+        let must = self.must.iter().map(|(name, value)| match value {
+            Some(value) => format!("{name}={value}"),
+            None => format!("{name}={}", query_kind(name, ids).map_or("", |kind| id(ids, &kind))),
+        });
+        format!("{}?{}", self.parts.iter().fold(self.path.clone(), put), must.collect::<Vec<_>>().join("&"))
     }
 
     /// The kinds of the ids in the path.
@@ -204,10 +208,11 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
         let kind = id_kind(&parameter["schema"]).map_or_else(|| name(parameter), str::to_owned);
         (name(parameter), kind)
     };
+    // What has no example is an id of the kind that its name says.
     let must = |parameter: &Value| match (parameter["schema"]["type"].as_str(), &parameter["example"]) {
-        (_, Value::String(example)) => format!("{}={example}", name(parameter)),
-        (Some("boolean"), _) => format!("{}=false", name(parameter)),
-        _ => panic!("{path}: give the required parameter {parameter} an example"),
+        (_, Value::String(example)) => (name(parameter), Some(example.clone())),
+        (Some("boolean"), _) => (name(parameter), Some("false".to_owned())),
+        _ => (name(parameter), None),
     };
     let query = named("query");
     let content = &operation["requestBody"]["content"];
@@ -229,7 +234,7 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
         parts: in_path.iter().map(part).collect(),
         body: content["application/json"]["schema"]["$ref"].as_str().map(|text| last(text).to_owned()),
         csv: content["text/csv"].is_object(),
-        must: query.iter().filter(|parameter| parameter["required"] == true).map(must).collect::<Vec<_>>().join("&"),
+        must: query.iter().filter(|parameter| parameter["required"] == true).map(must).collect(),
         query: query.iter().map(name).collect(),
         successes: operation["responses"].as_object().expect("responses").keys().filter_map(success).collect(),
         open: operation["security"] == json!([{}]),
@@ -258,4 +263,10 @@ fn last(reference: &str) -> &str {
 
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The kind of the id that a parameter of a query takes: `router` takes a `RouterId`.
+pub fn query_kind(parameter: &str, ids: &Ids) -> Option<String> {
+    let wanted = format!("{}id", parameter.replace('_', ""));
+    ids.keys().find(|kind| kind.to_lowercase() == wanted).cloned()
 }

@@ -1,7 +1,7 @@
 //! What another tenant's ids and names get, wherever in a request they stand.
 
-use super::matrix::{expect_problem, query_kind};
-use super::operations::{Access, id};
+use super::matrix::expect_problem;
+use super::operations::{Access, id, query_kind};
 use super::world::World;
 use controller::testing::Answer;
 use serde_json::json;
@@ -68,7 +68,7 @@ async fn ids_of_the_wrong_kind_are_named() {
     let before = world.test.db.rows(None).await;
     for operation in world.document.operations() {
         let token = match operation.access {
-            Access::Open | Access::Anyone => continue,
+            Access::Open | Access::Anyone | Access::Login => continue,
             Access::Login => &world.alpha.tenant.token,
             Access::Needs(_) => &world.alpha.token,
             Access::Platform => &world.platform,

@@ -4,10 +4,12 @@ use super::operations::{Document, Ids, Operation, id};
 use axum::body::Body;
 use axum::http::{Request, header};
 use controller::operators::Role;
+use controller::payments::attempts;
 use controller::testing::{Answer, TestApp, TestTenant};
 use serde_json::{Value, json};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 /// An ISP that has one of everything.
 pub struct Isp {
@@ -21,6 +23,45 @@ pub struct Isp {
     pub names: String,
     /// Voucher codes that can still be used.
     codes: Mutex<Vec<String>>,
+    /// A router beside the one among the ids.
+    second_router: OnceLock<String>,
+}
+
+/// What a path takes that is no id.
+const WORDS: &[(&str, &str)] = &[("name", "months")];
+
+/// How one of each kind is made, each after those that it needs: the kind, the path, the schema of the body, and the id's field in the
+/// answer. Kinds without a path are made in a way of their own (`World::make`).
+const MAKERS: &[(&str, &str, Option<&str>, &str)] = &[
+    ("SiteId", "/sites", Some("NewSite"), "id"),
+    ("RouterId", "/routers", Some("AddRouter"), "id"),
+    ("PackageId", "/packages", Some("NewPackage"), "id"),
+    ("CustomerId", "/customers", Some("NewCustomer"), "id"),
+    ("OperatorId", "", None, ""),
+    ("LoginSessionId", "", None, ""),
+    ("InvitationId", "/invitations", Some("Invite"), "id"),
+    ("ImpersonationId", "/platform/tenants/{TenantId}/impersonations", Some("BeginVisit"), "id"),
+    ("DeviceId", "/devices", Some("NewDevice"), "id"),
+    ("GatewayId", "/gateways", Some("NewGateway"), "id"),
+    ("AccountId", "/accounts", Some("NewAccount"), "id"),
+    ("PaymentId", "/customers/{CustomerId}/payments", Some("NewCash"), "payment"),
+    ("PaymentAttemptId", "", None, ""),
+    ("UnmatchedId", "/unmatched-payments", Some("NewArrival"), "id"),
+    ("InvoiceId", "/invoices", Some("NewInvoice"), "id"),
+    ("ExpenseId", "/expenses", Some("NewExpense"), "id"),
+    ("RecurringExpenseId", "/recurring-expenses", Some("NewRecurring"), "id"),
+    ("VoucherBatchId", "/voucher-batches", Some("NewBatch"), "id"),
+    ("ApiTokenId", "/tokens", Some("CreateToken"), "id"),
+    ("DiagnosisId", "/customers/{CustomerId}/diagnose", None, "id"),
+    ("TicketId", "/tickets", Some("NewTicket"), "id"),
+    ("LeadId", "/leads", Some("NewLead"), "id"),
+    ("WorkId", "/work", Some("NewWork"), "id"),
+    ("BackupId", "/backups", None, "id"),
+];
+
+/// Puts ids into a path.
+fn put(path: &str, ids: &Ids) -> String {
+    ids.iter().fold(format!("/api/v1{path}"), |path, (kind, id)| path.replace(&format!("{{{kind}}}"), id))
 }
 
 /// Everything.
@@ -34,6 +75,8 @@ pub struct World {
     /// The platform operator's login.
     pub platform: String,
     texts: AtomicU32,
+    /// An ISP beside the two, to which things can be moved.
+    third: OnceLock<String>,
 }
 
 impl World {
@@ -41,7 +84,10 @@ impl World {
         let test = TestApp::new().await;
         let platform = test.platform().await;
         let (alpha, beta) = (Isp::new(&test, "Aldebaran").await, Isp::new(&test, "Betelgeuse").await);
-        let mut world = Self { document: Document::new(), alpha, beta, platform, texts: AtomicU32::new(0), test };
+        let mut world =
+            Self { document: Document::new(), alpha, beta, platform, texts: AtomicU32::new(0), third: OnceLock::new(), test };
+        let third = world.isp("Canopus").await.tenant.id.to_string();
+        world.third.set(third).expect("it is set once");
         (world.alpha.ids, world.beta.ids) = (world.fill(&world.alpha).await, world.fill(&world.beta).await);
         (world.alpha.names, world.beta.names) = (world.names(&world.alpha).await, world.names(&world.beta).await);
         world
@@ -55,10 +101,13 @@ impl World {
     /// Makes one of everything and returns the ids.
     async fn fill(&self, isp: &Isp) -> Ids {
         let mut ids = Ids::from([("TenantId".to_owned(), isp.tenant.id.to_string())]);
-        for kind in ["SiteId", "RouterId", "PackageId", "CustomerId", "PaymentId", "VoucherBatchId", "DeviceId", "DiagnosisId", "ApiTokenId", "OperatorId", "LoginSessionId", "InvitationId", "ImpersonationId"] {
+        ids.extend(WORDS.iter().map(|(name, word)| ((*name).to_owned(), (*word).to_owned())));
+        for (kind, ..) in MAKERS {
             let made = self.make(isp, kind, &ids).await;
-            ids.insert(kind.to_owned(), made);
+            ids.insert((*kind).to_owned(), made);
         }
+        let second = self.make(isp, "RouterId", &ids).await;
+        isp.second_router.set(second).expect("an ISP is filled once");
         ids
     }
 
@@ -72,45 +121,101 @@ impl World {
         ids
     }
 
+    /// Makes one of a kind.
     async fn make(&self, isp: &Isp, kind: &str, ids: &Ids) -> String {
-        let (path, schema, field) = match kind {
-            "RouterId" => ("/routers".to_owned(), "AddRouter", "id"),
-            "SiteId" => ("/sites".to_owned(), "NewSite", "id"),
-            "DeviceId" => ("/devices".to_owned(), "NewDevice", "id"),
-            "PackageId" => ("/packages".to_owned(), "NewPackage", "id"),
-            "CustomerId" => ("/customers".to_owned(), "NewCustomer", "id"),
-            "PaymentId" => (format!("/customers/{}/payments", id(ids, "CustomerId")), "NewCash", "payment"),
-            "VoucherBatchId" => ("/voucher-batches".to_owned(), "NewBatch", "id"),
-            "ApiTokenId" => ("/tokens".to_owned(), "CreateToken", "id"),
-            "InvitationId" => ("/invitations".to_owned(), "Invite", "id"),
-            "DiagnosisId" => {
-                let path = format!("/api/v1/routers/{}/diagnose", id(ids, "RouterId"));
-                return self.test.call("POST", &path, &isp.token, None).await.expect(201).text("id");
-            }
-            "OperatorId" => return self.operator(isp).await,
-            "LoginSessionId" => {
-                let path = format!("/api/v1/login-sessions?operator={}", self.operator(isp).await);
-                let logins = self.test.call("GET", &path, &isp.token, None).await.expect(200);
-                return logins.body["items"][0]["id"].as_str().expect("they logged in").to_owned();
-            }
-            "ImpersonationId" => {
-                let path = format!("/api/v1/platform/tenants/{}/impersonations", isp.tenant.id);
-                let reason = json!({ "reason": format!("{} asked", isp.marker) });
-                return self.test.call("POST", &path, &self.platform, Some(reason)).await.expect(201).text("id");
-            }
+        match kind {
             "TenantId" => return self.isp(&format!("Spica {}", self.number())).await.tenant.id.to_string(),
-            _ => panic!("these tests make no {kind}: teach `World::make` to"),
-        };
-        let body = self.document.body(schema, ids, &|wanted| self.given(isp, wanted));
-        let made = self.test.call("POST", &format!("/api/v1{path}"), &isp.token, Some(body)).await.expect(201);
+            "OperatorId" => return self.operator(isp).await,
+            "LoginSessionId" => return self.login(isp).await,
+            "PaymentAttemptId" => return self.attempt(isp, ids).await,
+            _ => {}
+        }
+        let maker = MAKERS.iter().find(|(known, ..)| *known == kind);
+        let (_, path, schema, field) = maker.unwrap_or_else(|| panic!("these tests make no {kind}: teach `MAKERS` to"));
+        let token = if path.starts_with("/platform") { &self.platform } else { &isp.token };
+        let body = schema.map(|schema| self.document.body(schema, ids, &|wanted| self.given(isp, wanted)));
+        let made = self.test.call("POST", &put(path, ids), token, body).await;
+        assert!(made.status.is_success(), "making a {kind}: {}", made.body);
         let codes = made.body["codes"].as_array().into_iter().flatten();
         isp.codes.lock().expect("no test panics here").extend(codes.filter_map(|code| code.as_str().map(str::to_owned)));
-        made.text(field)
+        let id = made.text(field);
+        self.finish(isp, kind, &id).await;
+        id
     }
 
+    /// What has to follow before the thing is one that everything can be done to.
+    async fn finish(&self, isp: &Isp, kind: &str, id: &str) {
+        match kind {
+            "InvoiceId" => {
+                let _ = self.test.call("POST", &format!("/api/v1/invoices/{id}/issue"), &isp.token, None).await.expect(200);
+            }
+            // It is written in the background.
+            "BackupId" => self.settled(isp, id).await,
+            _ => {}
+        }
+    }
+
+    /// Waits until a backup is no longer being written.
+    async fn settled(&self, isp: &Isp, id: &str) {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        let wait = async {
+            loop {
+                look.tick().await;
+                let backup = self.test.call("GET", &format!("/api/v1/backups/{id}"), &isp.token, None).await.expect(200);
+                if backup.text("state") != "running" {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("a backup of next to nothing is written at once");
+    }
+
+    /// Waits until nothing goes on that an operation began.
+    pub async fn rest(&self, isp: &Isp, operation: &Operation, answer: &Answer) {
+        if operation.name() == "POST /backups" && answer.status.is_success() {
+            self.settled(isp, &answer.text("id")).await;
+        }
+    }
+
+    /// Somebody new who serves the ISP.
     async fn operator(&self, isp: &Isp) -> String {
-        let login = format!("{}-{:06}", isp.marker, self.number()).replace(' ', "-");
-        self.test.operator(&isp.tenant, &login, json!({ "role": "viewer" })).await.0
+        let login = format!("{}-{}", isp.marker.replace(' ', "-"), self.number());
+        let invite = json!({ "login": login, "role": "viewer" });
+        let token = self.test.call("POST", "/api/v1/invitations", &isp.token, Some(invite)).await.expect(201).text("token");
+        let accept = json!({ "token": token, "password": "a password for tests" });
+        let _ = self.test.call("POST", "/api/v1/invitations/accept", "", Some(accept)).await.expect(200);
+        let all = self.test.call("GET", "/api/v1/operators?limit=200", &isp.token, None).await.expect(200);
+        let all = all.body["items"].as_array().expect("a list").clone();
+        let one = all.iter().find(|operator| operator["login"] == login.as_str()).expect("who was just invited");
+        one["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A login of the ISP's admin.
+    async fn login(&self, isp: &Isp) -> String {
+        let login = json!({ "login": isp.marker.replace(' ', "-"), "password": "a password for tests" });
+        let _ = self.test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200);
+        let all = self.test.call("GET", "/api/v1/login-sessions?limit=1", &isp.token, None).await.expect(200);
+        all.body["items"][0]["id"].as_str().expect("the newest").to_owned()
+    }
+
+    /// An attempt to collect money, which no operation of the API begins yet.
+    async fn attempt(&self, isp: &Isp, ids: &Ids) -> String {
+        let app = &self.test.app;
+        let doors = app.db.locator().tenants("tests").await.expect("the database answers");
+        let door = doors.iter().find(|door| door.tenant() == isp.tenant.id).expect("it exists");
+        let mut tx = app.db.tenant(door).await.expect("a transaction");
+        let new = attempts::NewAttempt {
+            gateway: id(ids, "GatewayId").parse().expect("an id"),
+            checkout: format!("ws_CO_{}", self.number()),
+            phone: "254712345678".to_owned(),
+            package: id(ids, "PackageId").parse().expect("an id"),
+            customer: Some(id(ids, "CustomerId").parse().expect("an id")),
+            router: id(ids, "RouterId").parse().expect("an id"),
+            mac: None,
+        };
+        let made = attempts::begin(app, &mut tx, new).await.expect("it can be begun");
+        tx.commit().await.expect("it is kept");
+        made.to_string()
     }
 
     async fn names(&self, isp: &Isp) -> String {
@@ -123,6 +228,9 @@ impl World {
 
     /// Makes a body for an operation out of an ISP's ids; a text is a file.
     pub fn body(&self, isp: &Isp, operation: &Operation, ids: &Ids) -> Option<Value> {
+        if operation.csv && operation.path.ends_with("/statements") {
+            return Some(json!(format!("receipt,amount\n{}-{:06},1000.00\n", isp.marker, self.number())));
+        }
         if operation.csv {
             return Some(json!(format!("login,router,package\n{}-{:06},{}\n", isp.marker, self.number(), isp.names)));
         }
@@ -145,19 +253,39 @@ impl World {
 
     /// What fits where a schema alone does not say it.
     fn given(&self, isp: &Isp, wanted: &str) -> Option<Value> {
-        match wanted {
-            "string" => Some(json!(format!("{}-{:06}", isp.marker, self.number()))),
-            "NewBatch.count" => Some(json!(20)),
-            // Nothing stands in itself, and a thing that was just made stands in nothing.
-            "NewSite.parent" | "MoveSite.parent" | "NewDevice.parent" | "DeviceChange.parent" => Some(Value::Null),
-            "NewDevice.credentials" => Some(json!({ "user": format!("{}-{:06}", isp.marker, self.number()), "password": "for tests" })),
-            "MoveOperator.to" | "RouterMove.to" => {
-                let other = if isp.tenant.id == self.beta.tenant.id { &self.alpha } else { &self.beta };
-                Some(json!(other.tenant.id))
+        let text = || json!(format!("{}-{:06}", isp.marker, self.number()));
+        Some(match wanted {
+            "string" => text(),
+            "Invite.login" => json!(format!("{}-{}", isp.marker.replace(' ', "-"), self.number())),
+            "AccountCode" => return None,
+            "NewAccount.code" => json!(format!("a{}", self.number())),
+            "NewBatch.count" => json!(20),
+            "Redemption.code" => json!(isp.codes.lock().expect("no test panics here").pop()),
+            "NewDevice.credentials" => json!({ "user": text(), "password": "for tests" }),
+            "NewGateway.provider" => json!("intasend"),
+            "NewGateway.credentials" | "NewCredentials.credentials" => {
+                json!({ "publishable_key": "ISPubKey_live_1", "secret_key": "ISSecretKey_live_1", "challenge": "challenge-1" })
             }
-            "Redemption.code" => Some(json!(isp.codes.lock().expect("no test panics here").pop())),
-            _ => None,
-        }
+            "NewArrival.method" | "NewInvoicePayment.method" => json!("mobile_money"),
+            "NewInvoicePayment.receipt" => text(),
+            "NewLine.kind" => json!("package"),
+            "Compensation.hours" => json!(1),
+            // Up to the top, and below nothing: below itself is refused.
+            "NewSite.parent" | "MoveSite.parent" | "NewDevice.parent" | "DeviceChange.parent" => Value::Null,
+            "CustomerMove.router" => json!(isp.second_router()),
+            "ChangeStanding.to" => json!("past_due"),
+            "MoveOperator.to" | "RouterMove.to" => json!(self.other_tenant()),
+            // The clock stands before it.
+            "NewWork.started_at" => json!("2026-01-15T08:00:00Z"),
+            "NewWork.minutes" => json!(60),
+            "TurnFlag.on" => json!(true),
+            "SetSettings.version" => json!(0),
+            _ => return None,
+        })
+    }
+
+    fn other_tenant(&self) -> &str {
+        self.third.get().expect("it was made with the world")
     }
 
     fn number(&self) -> u32 {
@@ -169,13 +297,26 @@ impl Isp {
     async fn new(test: &TestApp, name: &str) -> Self {
         let tenant = test.tenant(&name.replace(' ', "-")).await;
         let token = test.token(&tenant, Role::Admin).await;
-        Self { tenant, token, marker: name.to_lowercase(), ids: Ids::new(), names: String::new(), codes: Mutex::default() }
+        Self {
+            tenant,
+            token,
+            marker: name.to_lowercase(),
+            ids: Ids::new(),
+            names: String::new(),
+            codes: Mutex::default(),
+            second_router: OnceLock::new(),
+        }
+    }
+
+    fn second_router(&self) -> &str {
+        self.second_router.get().expect("it was made with the ISP")
     }
 
     /// Finds what of this ISP stands in a text: one of its ids, or a text of its own.
     pub fn traces(&self, text: &str) -> Vec<&str> {
         let text = text.to_lowercase();
-        let marks = self.ids.values().map(String::as_str).chain([self.marker.as_str()]);
+        let ids = self.ids.iter().filter(|(kind, _)| kind.ends_with("Id")).map(|(_, id)| id.as_str());
+        let marks = ids.chain([self.marker.as_str()]);
         marks.filter(|mark| text.contains(mark)).collect()
     }
 }
