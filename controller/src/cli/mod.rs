@@ -6,7 +6,10 @@ mod backups;
 mod client;
 mod customers;
 mod diagnoses;
+mod expenses;
+mod gateways;
 mod health;
+mod invoices;
 mod keeping;
 mod local;
 mod login;
@@ -25,7 +28,9 @@ mod support;
 mod table;
 mod tenants;
 mod units;
+mod unmatched;
 mod vouchers;
+mod wallets;
 
 use clap::{Parser, Subcommand};
 use client::{Client, Connection};
@@ -108,6 +113,22 @@ enum ApiCommand {
     Pay(payments::Pay),
     #[command(subcommand)]
     Payment(payments::Payments),
+    #[command(subcommand)]
+    Wallet(wallets::Wallets),
+    #[command(subcommand)]
+    Unmatched(unmatched::Unmatched),
+    #[command(subcommand)]
+    Invoice(invoices::Invoices),
+    #[command(subcommand)]
+    Account(expenses::Accounts),
+    #[command(subcommand)]
+    Expense(expenses::Expenses),
+    #[command(subcommand, name = "recurring-expense")]
+    RecurringExpense(expenses::Recurring),
+    #[command(subcommand)]
+    Report(expenses::Reports),
+    #[command(subcommand)]
+    Gateway(gateways::Gateways),
     #[command(subcommand)]
     Voucher(vouchers::Vouchers),
     #[command(subcommand)]
@@ -193,6 +214,14 @@ impl ApiCommand {
             Self::Customer(customers) => customers.run(client).await,
             Self::Pay(pay) => pay.run(client).await,
             Self::Payment(payments) => payments.run(client).await,
+            Self::Wallet(wallets) => wallets.run(client).await,
+            Self::Unmatched(unmatched) => unmatched.run(client).await,
+            Self::Invoice(invoices) => invoices.run(client).await,
+            Self::Account(accounts) => accounts.run(client).await,
+            Self::Expense(expenses) => expenses.run(client).await,
+            Self::RecurringExpense(recurring) => recurring.run(client).await,
+            Self::Report(reports) => reports.run(client).await,
+            Self::Gateway(gateways) => gateways.run(client).await,
             Self::Voucher(vouchers) => vouchers.run(client).await,
             Self::Ledger(ledger) => ledger.run(client).await,
             Self::Session(sessions) => sessions.run(client).await,

@@ -3,10 +3,12 @@
 use super::client::{Answer, Call, Client, Noun, PageArgs, items};
 use super::customers::CUSTOMER;
 use super::packages::{PACKAGE, currency};
+use super::routers::ROUTER;
 use super::table::{fields, numbers, one_line, table, words};
-use super::units::{Amount, money, money_json, text, time};
+use super::units::{Amount, moment, money, money_json, text, time};
 use crate::serve::SystemEntropy;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use model::Entropy as _;
 use serde_json::{Value, json};
 
@@ -53,11 +55,12 @@ fn new_key() -> String {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     mastwire-controller pay alice 1500\n  \
-    mastwire-controller pay alice 3000 --package Home-20 --receipt A-0017")]
+    mastwire-controller pay alice 3000 --package Home-20 --receipt A-0017\n  \
+    mastwire-controller pay alice 1000 --wallet")]
 pub(super) struct Pay {
     /// The customer's login or id
     customer: String,
-    /// The package's price, such as 1500 or 1500.00
+    /// The package's price, such as 1500 or 1500.00; any sum with --wallet
     amount: Amount,
     /// Another package than the customer has
     #[arg(long)]
@@ -65,6 +68,9 @@ pub(super) struct Pay {
     /// The receipt's number; made when left out
     #[arg(long)]
     receipt: Option<String>,
+    /// Put what is over into the customer's wallet, and take what is missing from it
+    #[arg(long)]
+    wallet: bool,
     #[command(flatten)]
     key: Key,
 }
@@ -74,7 +80,8 @@ impl Pay {
         let customer = client.id_of(&CUSTOMER, &self.customer).await?;
         let package = client.id_of_some(&PACKAGE, self.package.as_deref()).await?;
         let amount = self.amount.or(currency(client).await?);
-        let body = json!({ "receipt": self.receipt, "amount": money_json(amount), "package": package });
+        let difference = self.wallet.then_some("wallet");
+        let body = json!({ "receipt": self.receipt, "amount": money_json(amount), "package": package, "difference": difference });
         let answer = self.key.send(client, Call::post(["customers", &customer, "payments"]).json(&body)).await?;
         Ok(client.show(&answer, |value| {
             fields(&[
@@ -83,6 +90,8 @@ impl Pay {
                 ("receipt", text(value, "receipt")),
                 ("paid from", time(value, "starts_at")),
                 ("paid until", time(value, "ends_at")),
+                ("missing", money(value, "missing")),
+                ("in the wallet", money(value, "wallet")),
                 ("payment", text(value, "payment")),
             ])
         }))
@@ -112,6 +121,33 @@ pub(super) enum Payments {
     Reverse {
         /// The payment's receipt or id
         payment: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Lists the attempts to collect money through gateways
+    #[command(after_help = "Example:\n  mastwire-controller payment attempts --state pending")]
+    Attempts {
+        #[command(flatten)]
+        page: PageArgs,
+        /// Only those that stand there
+        #[arg(long, value_parser = ["pending", "completed", "failed", "expired", "cancelled"])]
+        state: Option<String>,
+    },
+    /// Gives everybody on a router whose time was paid during an outage some hours more
+    #[command(after_help = "Example:\n  \
+        mastwire-controller payment compensate mast-1 --hours 5 --since 2027-01-31T08:00:00+03:00 --reason \"no power at the mast\"")]
+    Compensate {
+        /// The router's name or id
+        router: String,
+        /// How many hours, 1 to 72
+        #[arg(long, value_name = "N")]
+        hours: u16,
+        /// When the outage began; now when left out
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        since: Option<Timestamp>,
         /// Why
         #[arg(long)]
         reason: String,
@@ -150,6 +186,26 @@ impl Payments {
                 let answer =
                     key.send(client, Call::post(["payments", &id, "reverse"]).json(&json!({ "reason": reason }))).await?;
                 Ok(client.show(&answer, |_| one_line(&format!("`{payment}` is reversed"))))
+            }
+            Self::Attempts { page, state } => {
+                let columns = [
+                    words("BEGAN", |item| time(item, "created_at")),
+                    words("STATE", |item| text(item, "state")),
+                    words("ENVIRONMENT", |item| text(item, "environment")),
+                    words("PHONE", |item| text(item, "phone")),
+                    numbers("AMOUNT", |item| money(item, "amount")),
+                    words("CUSTOMER", |item| text(item, "customer")),
+                    words("OUTCOME", |item| text(item, "outcome")),
+                    words("ID", |item| text(item, "id")),
+                ];
+                let call = Call::get(["payment-attempts"]).query("state", state);
+                client.list(call, &page, &columns, &[("customer", &CUSTOMER)]).await
+            }
+            Self::Compensate { router, hours, since, reason, key } => {
+                let id = client.id_of(&ROUTER, &router).await?;
+                let body = json!({ "hours": hours, "since": since, "reason": reason });
+                let answer = key.send(client, Call::post(["routers", &id, "compensate"]).json(&body)).await?;
+                Ok(client.show(&answer, |value| fields(&[("customers", text(value, "customers"))])))
             }
         }
     }

@@ -30,6 +30,15 @@ pub(super) enum Vouchers {
         /// The batch's id
         batch: String,
     },
+    /// Takes what is left of a batch out of use, such as one that was stolen
+    #[command(after_help = "Example:\n  mastwire-controller voucher void vba_0123456789abcdef0123456789abcdef --reason stolen")]
+    Void {
+        /// The batch's id
+        batch: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
     /// Redeems a code on a router
     #[command(after_help = "Examples:\n  \
         mastwire-controller voucher redeem K7PM-3XQ9 --router mast-1\n  \
@@ -99,6 +108,11 @@ impl Vouchers {
                     let good = items(value).iter().filter(|item| item["state"] == "available");
                     good.map(|item| one_line(&text(item, "code")) + "\n").collect()
                 }))
+            }
+            Self::Void { batch, reason } => {
+                let call = Call::post(["voucher-batches", &batch, "void"]).json(&json!({ "reason": reason }));
+                let answer = client.send(call).await?;
+                Ok(client.show(&answer, |value| one_line(&format!("{} codes are void", value["voided"]))))
             }
             Self::Redeem(redeem) => redeem.run(client).await,
         }

@@ -1,6 +1,6 @@
 //! An ISP with a router, ready to sell.
 
-use controller::operators::{Actor, Role, TenantScope, authenticate};
+use controller::operators::{Actor, Asked, Role, TenantScope, authenticate};
 use controller::testing::{Answer, TestApp, TestTenant};
 use jiff::Timestamp;
 use model::{CustomerId, PaymentId, RouterId};
@@ -83,7 +83,7 @@ impl<'a> Isp<'a> {
 
     /// The way in that a request of this ISP gets.
     pub async fn scope(&self) -> TenantScope {
-        match authenticate(&self.test.app, &self.tenant.token).await.expect("a good token") {
+        match authenticate(&self.test.app, &self.tenant.token, &Asked::default()).await.expect("a good token") {
             Actor::Tenant { scope, .. } => scope,
             Actor::Platform { .. } => panic!("a tenant's token"),
         }
