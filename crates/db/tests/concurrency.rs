@@ -35,7 +35,7 @@ struct Counts {
 async fn tenants(test: &TestDb) -> Vec<TenantDoor> {
     let mut owner = test.connect_as("mastwire_owner").await;
     for number in 0..TENANTS {
-        sqlx::query("INSERT INTO tenant (id, name, currency, time_zone, created_at) VALUES (gen_random_uuid(), $1, 'KES', 'Africa/Nairobi', now())")
+        sqlx::query("INSERT INTO tenant (id, name, currency, time_zone, created_at, status_since) VALUES (gen_random_uuid(), $1, 'KES', 'Africa/Nairobi', now(), now())")
             .bind(format!("Tenant {number}"))
             .execute(&mut owner)
             .await

@@ -16,7 +16,7 @@ async fn filled() -> TestDb {
     let test = TestDb::new().await;
     let mut owner = test.connect_as("mastwire_owner").await;
     let rows = format!(
-        "INSERT INTO tenant (id, name, currency, time_zone, created_at) VALUES ('{TENANT}', 'Alpha', 'KES', 'Africa/Nairobi', now());
+        "INSERT INTO tenant (id, name, currency, time_zone, created_at, status_since) VALUES ('{TENANT}', 'Alpha', 'KES', 'Africa/Nairobi', now(), now());
          INSERT INTO router (tenant_id, id, name, created_at) VALUES ('{TENANT}', '{TENANT}', 'tower', now());
          INSERT INTO router_state (tenant_id, router_id, desired) VALUES ('{TENANT}', '{TENANT}', 1);
          INSERT INTO outbox (tenant_id, id, router_id, created_at) SELECT '{TENANT}', gen_random_uuid(), '{TENANT}', now() FROM generate_series(1, 3);
@@ -67,7 +67,7 @@ async fn credentials_that_do_not_exist_lead_nowhere() {
     let test = filled().await;
     let locator = test.db().locator();
     let hash = [0; 32];
-    assert!(locator.login(&hash, "login", now()).await.unwrap().is_none());
+    assert!(locator.login(&hash, now()).await.unwrap().is_none());
     assert!(locator.setup_link(&hash, now()).await.unwrap().is_none());
     assert!(locator.api_token(&hash, now()).await.unwrap().is_none());
     assert!(locator.enrolment_line(&hash).await.unwrap().is_none());
