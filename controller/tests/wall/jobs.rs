@@ -2,10 +2,11 @@
 //! Method: several controllers' names on one database, under a clock that the test moves.
 
 use super::ROLES;
-use super::world::{World, run};
+use super::world::World;
 use controller::app::App;
 use controller::jobs::{self, Cadence, DEFINITIONS, Definition, Outcome};
 use controller::testing::TestApp;
+use db::TestDb;
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -127,7 +128,7 @@ async fn the_nightly_audit_makes_its_findings_a_condition() {
     assert!(audit["report"].as_str().is_some_and(|text| text.ends_with("rules over 2 tenants found nothing")), "{audit}");
 
     let mut vandal = world.vandal().await;
-    run(&mut vandal, "UPDATE audit_log SET target = 'nothing' WHERE seq = 1; DROP INDEX outbox_router").await;
+    TestDb::run(&mut vandal, "UPDATE audit_log SET target = 'nothing' WHERE seq = 1; DROP INDEX outbox_router").await;
     let _asked = world.test.call("POST", "/api/v1/platform/jobs/audit/run", &platform, None).await.expect(204);
     assert_eq!(jobs::run_due(app, "one", DEFINITIONS).await.expect("it answers"), ["audit"], "it was asked for");
     let health = world.test.call("GET", "/api/v1/platform/health", &platform, None).await.expect(200);

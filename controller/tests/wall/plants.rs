@@ -2,7 +2,8 @@
 //! Method: defects are planted one after another; after each, exactly the rules named have more findings than before.
 
 use super::ROLES;
-use super::world::{World, counts, run, text};
+use super::world::{World, counts, text};
+use db::TestDb;
 use db::audit::rule_names;
 use std::collections::BTreeSet;
 
@@ -104,7 +105,7 @@ async fn every_rule_finds_what_it_is_for_and_nothing_else() {
     let mut before = counts(&report);
     for Plant { rule, also, sql } in PLANTS {
         let [a, b] = [&world.alpha, &world.beta].map(|isp| isp.tenant.id.uuid().to_string());
-        run(&mut vandal, &sql.replace("{a}", &a).replace("{b}", &b)).await;
+        TestDb::run(&mut vandal, &sql.replace("{a}", &a).replace("{b}", &b)).await;
         let report = world.report().await;
         let after = counts(&report);
         let changed: BTreeSet<&str> =
@@ -130,9 +131,9 @@ async fn a_role_that_passes_the_policies_by_is_found() {
         ("GRANT mastwire_owner TO mastwire_platform", "REVOKE mastwire_owner FROM mastwire_platform"),
         ("ALTER ROLE mastwire_platform CREATEDB", "ALTER ROLE mastwire_platform NOCREATEDB"),
     ] {
-        run(&mut vandal, sql).await;
+        TestDb::run(&mut vandal, sql).await;
         let found = counts(&world.report().await);
-        run(&mut vandal, undo).await;
+        TestDb::run(&mut vandal, undo).await;
         assert_eq!(found["roles"], 1, "{sql}");
         assert_eq!(found["wall"] > 0, sql.contains("BYPASSRLS"), "{sql}");
         // Connections that were open meanwhile keep the plans they made, so of the rest nothing is asked.
@@ -145,7 +146,7 @@ async fn a_rule_that_may_not_look_is_a_finding() {
     let _roles = ROLES.read().await;
     let world = World::new().await;
     let mut vandal = world.vandal().await;
-    run(&mut vandal, "REVOKE SELECT ON ledger_journal FROM mastwire_app").await;
+    TestDb::run(&mut vandal, "REVOKE SELECT ON ledger_journal FROM mastwire_app").await;
     let report = world.report().await;
     let ledger = report.rules.iter().find(|rule| rule.name == "ledger").expect("it is there");
     assert_eq!(ledger.found, 2, "once for each tenant");

@@ -2,8 +2,7 @@
 //! Method: the program itself, on a private PostgreSQL in a folder of its own, running and not.
 
 use super::ROLES;
-use super::world::run;
-use db::{Binaries, Cluster, ClusterOptions, Source};
+use db::{Binaries, Cluster, ClusterOptions, Source, TestDb};
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -43,7 +42,7 @@ async fn the_command_ends_as_what_it_found() {
     let cluster = Cluster::start(&options, &Binaries::find().expect("it is installed")).await.expect("it starts");
     db::migrate(&Source::Private(cluster.folder())).await.expect("it is as this version needs it");
     let mut vandal = Cluster::connect_options(cluster.folder(), "postgres", "mastwire").connect().await.expect("a superuser");
-    run(&mut vandal, "GRANT TRUNCATE ON site TO mastwire_app").await;
+    TestDb::run(&mut vandal, "GRANT TRUNCATE ON site TO mastwire_app").await;
     let broken = tokio::task::block_in_place(|| audit(folder.path(), &[]));
     let out = String::from_utf8_lossy(&broken.stdout).into_owned();
     assert_eq!(broken.status.code(), Some(1), "{out}");

@@ -2,9 +2,10 @@
 
 use controller::operators::Role;
 use controller::testing::{TestApp, TestTenant};
+use db::TestDb;
 use db::audit::Report;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 pub struct World {
@@ -35,16 +36,9 @@ impl World {
     /// Connects as a superuser, for whom no trigger and no foreign key holds.
     pub async fn vandal(&self) -> PgConnection {
         let mut vandal = self.test.db.connect_as("postgres").await;
-        run(&mut vandal, "SET session_replication_role = replica").await;
+        TestDb::run(&mut vandal, "SET session_replication_role = replica").await;
         vandal
     }
-}
-
-pub async fn run(connection: &mut PgConnection, statements: &str) {
-    sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
 
 pub fn counts(report: &Report) -> BTreeMap<&'static str, u64> {
@@ -85,7 +79,7 @@ impl Isp {
              INSERT INTO site (tenant_id, id, kind, name, created_at) VALUES ('{0}', gen_random_uuid(), 'tower', 'hill', now());",
             tenant.id.uuid()
         );
-        run(&mut owner, &limited).await;
+        TestDb::run(&mut owner, &limited).await;
         Self { tenant, token, customer }
     }
 }

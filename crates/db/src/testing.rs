@@ -6,6 +6,7 @@ use crate::migrate::{DATABASE, OWNER, Source, connect, migrate, migrate_before, 
 use crate::registry::{Class, TABLES, Table};
 use model::{Entropy, SeededEntropy, TenantId};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +68,40 @@ impl TestDb {
         Cluster::connect_options(&self.folder, role, &self.name).connect().await.expect("the role can connect")
     }
 
+    /// Deletes a tenant's rows of a table over a connection of the caller's, past whatever that connection is past.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn delete_rows(&self, connection: &mut PgConnection, table: &str, tenant: TenantId) {
+        let query = format!("DELETE FROM {table} WHERE tenant_id = '{}'", tenant.uuid());
+        sqlx::query(AssertSqlSafe(query)).execute(connection).await.expect("the connection may");
+    }
+
+    /// Counts a tenant's rows, past all doors and without asking the registry: of every table that has a `tenant_id` and such a row.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn count(&self, tenant: TenantId) -> BTreeMap<String, i64> {
+        let mut superuser = self.connect_as(SUPERUSER).await;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')",
+        )
+        .fetch_all(&mut superuser)
+        .await
+        .expect("a superuser sees everything");
+        let mut counts = BTreeMap::new();
+        for table in tables {
+            let query = format!("SELECT count(*) FROM public.{table} WHERE tenant_id = $1");
+            let count = sqlx::query_scalar(AssertSqlSafe(query)).bind(tenant).fetch_one(&mut superuser).await;
+            let count: i64 = count.expect("a superuser sees everything");
+            if count > 0 {
+                counts.insert(table, count);
+            }
+        }
+        counts
+    }
+
     /// Reads every row as text, past all doors and policies: of one tenant's tables, or of all. A test compares two of these, or searches one.
     ///
     /// # Panics
@@ -117,6 +152,17 @@ impl TestDb {
         let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut *tx).await;
         drop(tx.rollback().await);
         done.map(|done| done.rows_affected()).map_err(|error| error.to_string())
+    }
+}
+
+impl TestDb {
+    /// Runs statements on a connection, whatever they are, as somebody who has broken in would.
+    ///
+    /// # Panics
+    /// When the database refuses one.
+    pub async fn run(connection: &mut PgConnection, statements: &str) {
+        let done = sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await;
+        done.unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 }
 
