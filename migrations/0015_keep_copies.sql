@@ -27,6 +27,10 @@ CREATE INDEX tenant_shadow ON tenant (shadow_of) WHERE shadow_of IS NOT NULL;
 ALTER TABLE tenant ADD CONSTRAINT tenant_shadow_rests
     CHECK (shadow_of IS NULL OR (shadow_of <> id AND status IN ('suspended', 'purging', 'purged')));
 
+-- A customer's account number can be only once in all tenants, so in a shadow it has a mark behind it, by which no money finds anybody.
+ALTER TABLE customer DROP CONSTRAINT customer_account_digits;
+ALTER TABLE customer ADD CONSTRAINT customer_account_digits CHECK (account_number ~ '^[1-9][0-9]{7}(~[0-9a-f]{12})?$');
+
 -- Backups that were taken through the API; the file lies in the data folder, under the row's id.
 CREATE TABLE backup (
     tenant_id      uuid NOT NULL REFERENCES tenant (id),
@@ -66,6 +70,10 @@ SELECT internal.protect_tenant_table('restore');
 SELECT internal.admit_platform('restore');
 GRANT SELECT ON restore TO mastwire_app;
 GRANT SELECT, INSERT ON restore TO mastwire_platform;
+
+-- A whole copy of the installation has the resting blocks too: an address that rests here rests there.
+SELECT internal.admit_platform('retired_block');
+GRANT SELECT ON retired_block TO mastwire_platform;
 
 -- Rows on their way in, within one transaction: a table's rows are put in by one statement, so that rows may refer to each other. Not
 -- logged, as nothing of it outlives its transaction.

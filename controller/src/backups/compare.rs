@@ -111,8 +111,8 @@ async fn open(keeper: Keeper<'_>, tenant: &NamedTenant) -> Result<Rows, BackupEr
 async fn compare_table(sides: &mut [Rows; 2], table: &TableShape, ignored: &[String]) -> Result<TableDifference, BackupError> {
     let mut found = TableDifference { table: table.name(), ..TableDifference::default() };
     let [first, second] = sides;
-    first.tx.open_rows(table).await?;
-    second.tx.open_rows(table).await?;
+    first.tx.open_rows_by_text(table).await?;
+    second.tx.open_rows_by_text(table).await?;
     loop {
         let order = match (first.peek().await?, second.peek().await?) {
             (None, None) => break,

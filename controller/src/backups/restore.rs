@@ -138,11 +138,8 @@ pub async fn restore(
     let mut tx = keeper.db.loading(actor, "a tenant was restored from a backup", keeper.clock.now()).await?;
     let shape = tx.shape().await?;
     fits(&shape, &found)?;
-    // Partitions are made in a transaction of their own: it is good to have them, whatever comes of this one.
     if let Some(since) = found.tables.iter().filter_map(|(table, _)| table.since).min() {
-        let mut months = keeper.db.platform(actor, "months were made for a restore", keeper.clock.now()).await?;
-        months.make_months(since, keeper.clock.now()).await?;
-        months.commit().await?;
+        tx.make_months(since, keeper.clock.now()).await?;
     }
     let mut work = Work { keeper, actor, shape, found, copy: None };
     let outcome = work.put(&mut tx, &mut reader, target).await;
@@ -171,6 +168,7 @@ fn fits(shape: &Shape, found: &Inspected) -> Result<(), BackupError> {
 /// What is other in a shadow.
 struct ShadowCopy {
     plan: BTreeMap<&'static str, InShadow>,
+    mark: String,
     old: Keyring,
     new: Keyring,
 }
@@ -272,17 +270,19 @@ impl Work<'_> {
         for (table, decided) in &plan {
             match decided {
                 InShadow::LeftOut(reason) => other.push(((*table).to_owned(), format!("left out: {reason}"))),
-                InShadow::Copied { emptied } => {
-                    other.extend(
-                        emptied.iter().map(|(column, reason)| (format!("{table}.{column}"), format!("emptied: {reason}"))),
-                    );
+                InShadow::Copied { emptied, marked } => {
+                    let gone = |(column, reason): &(String, String)| (format!("{table}.{column}"), format!("emptied: {reason}"));
+                    other.extend(emptied.iter().map(gone));
+                    let mark =
+                        |column: &&str| (format!("{table}.{column}"), "marked: it can be only once in all tenants".to_owned());
+                    other.extend(marked.iter().map(mark));
                 }
             }
         }
         let old = Keyring::new(taken_of, self.found.keys.clone());
         let mut keys: Vec<DataKey> = self.found.keys.iter().filter(|key| key.purpose == Purpose::Fingerprint).cloned().collect();
         keys.push(self.keeper.vault.new_key(Purpose::Seal, 1, now));
-        self.copy = Some(ShadowCopy { plan, old, new: Keyring::new(tenant, keys) });
+        self.copy = Some(ShadowCopy { plan, mark: rules::mark(tenant), old, new: Keyring::new(tenant, keys) });
         other
     }
 
@@ -354,11 +354,14 @@ impl Work<'_> {
     fn changes(&self, table: &TableShape, row: &str) -> Result<String, BackupError> {
         let Some(copy) = &self.copy else { return Ok("{}".to_owned()) };
         let mut changes = Map::new();
-        if let Some(InShadow::Copied { emptied }) = copy.plan.get(table.name()) {
-            changes.extend(emptied.iter().map(|(column, _)| (column.clone(), Value::Null)));
-        }
-        if !table.entry.sealed.is_empty() {
+        let Some(InShadow::Copied { emptied, marked }) = copy.plan.get(table.name()) else { return Ok("{}".to_owned()) };
+        changes.extend(emptied.iter().map(|(column, _)| (column.clone(), Value::Null)));
+        if !table.entry.sealed.is_empty() || !marked.is_empty() {
             let row: Map<String, Value> = serde_json::from_str(row).map_err(|_| BackupError::Damaged)?;
+            for column in marked {
+                let text = row.get(*column).and_then(Value::as_str).ok_or(BackupError::Damaged)?;
+                changes.insert((*column).to_owned(), Value::String(format!("{text}{}", copy.mark)));
+            }
             let id = row_id(table, &row)?;
             for column in table.entry.sealed {
                 let Some(sealed) = bytes_of(row.get(*column))? else { continue };
@@ -493,8 +496,9 @@ pub(super) fn not_in_shadow(shape: &Shape) -> (BTreeSet<&'static str>, BTreeMap<
             InShadow::LeftOut(_) => {
                 tables.insert(table);
             }
-            InShadow::Copied { emptied } => {
-                columns.insert(table, emptied.into_iter().map(|(column, _)| column).collect());
+            InShadow::Copied { emptied, marked } => {
+                let marked = marked.into_iter().map(str::to_owned);
+                columns.insert(table, emptied.into_iter().map(|(column, _)| column).chain(marked).collect());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use db::copies::{Shape, TableShape};
 use db::registry::Copied;
+use model::TenantId;
 use std::collections::BTreeMap;
 
 /// What becomes of a table's rows in a shadow.
@@ -13,7 +14,16 @@ pub enum InShadow {
     Copied {
         /// Columns that are empty in the shadow, with the reason.
         emptied: Vec<(String, String)>,
+        /// Columns that get the shadow's mark behind them, because they can be only once.
+        marked: Vec<&'static str>,
     },
+}
+
+/// What stands behind a marked column in a shadow.
+#[must_use]
+pub fn mark(shadow: TenantId) -> String {
+    let digits = shadow.uuid().simple().to_string();
+    format!("~{}", &digits[digits.len() - 12..])
 }
 
 /// Decides what becomes of each table in a shadow: what the registry leaves out, what can be only once, and what refers to that.
@@ -32,9 +42,14 @@ pub fn shadow_plan(shape: &Shape) -> BTreeMap<&'static str, InShadow> {
 }
 
 fn of_table(table: &TableShape, plan: &BTreeMap<&'static str, InShadow>) -> InShadow {
-    let mut emptied = Vec::new();
+    let (mut emptied, mut marked) = (Vec::new(), Vec::new());
     for key in &table.global {
         let empty = table.may_be_empty(&key.columns);
+        let known = marked.len();
+        marked.extend(table.entry.marked.iter().filter(|column| key.columns.iter().any(|name| name == *column)));
+        if marked.len() > known {
+            continue;
+        }
         if key.exclusion || empty.is_empty() {
             return InShadow::LeftOut(format!("{} can be only once in all tenants", key.columns.join(", ")));
         }
@@ -52,7 +67,7 @@ fn of_table(table: &TableShape, plan: &BTreeMap<&'static str, InShadow>) -> InSh
     }
     emptied.sort();
     emptied.dedup_by(|next, kept| next.0 == kept.0);
-    InShadow::Copied { emptied }
+    InShadow::Copied { emptied, marked }
 }
 
 /// Says why rows of a table and columns cannot be put in here, if they cannot: a table or a column that is gone.
@@ -111,19 +126,24 @@ mod tests {
             tables: vec![
                 table("router", &[("serial", true)], &[], &[&["serial"]]),
                 table("site", &[("address", false)], &[], &[&["address"]]),
-                table("customer", &[("router_id", false)], &[("router_id", "router")], &[]),
                 table("package", &[("site_id", true)], &[("site_id", "site")], &[]),
+                table(
+                    "customer",
+                    &[("router_id", false), ("account_number", false)],
+                    &[("router_id", "router")],
+                    &[&["account_number"]],
+                ),
                 table("voucher", &[("site_id", false)], &[("site_id", "site")], &[]),
                 table("voucher_batch", &[("voucher_id", false)], &[("voucher_id", "voucher")], &[]),
             ],
         };
         let plan = shadow_plan(&shape);
         let emptied = |name: &str| match &plan[name] {
-            InShadow::Copied { emptied } => emptied.iter().map(|(column, _)| column.clone()).collect(),
+            InShadow::Copied { emptied, .. } => emptied.iter().map(|(column, _)| column.clone()).collect(),
             InShadow::LeftOut(reason) => vec![format!("left out: {reason}")],
         };
         assert_eq!(emptied("router"), ["serial"]);
-        assert_eq!(emptied("customer"), Vec::<String>::new());
+        assert_eq!(plan["customer"], InShadow::Copied { emptied: Vec::new(), marked: vec!["account_number"] });
         assert_eq!(emptied("package"), ["site_id"]);
         for out in ["site", "voucher", "voucher_batch"] {
             assert!(matches!(plan[out], InShadow::LeftOut(_)), "{out}");

@@ -28,6 +28,30 @@ pub struct Taken {
 /// # Cancel safety
 /// Cancel safe: the unfinished file is removed.
 pub async fn take(keeper: Keeper<'_>, door: &TenantDoor, path: &Path, seal_for: &SealFor) -> Result<Taken, BackupError> {
+    take_with(keeper, door, path, seal_for, |_| ()).await
+}
+
+/// As [`take`], with something else written into the file about what it is: for tests of refusals.
+///
+/// # Errors
+/// As [`take`].
+#[cfg(feature = "testing")]
+pub async fn take_as(
+    keeper: Keeper<'_>,
+    door: &TenantDoor,
+    path: &Path,
+    change: impl FnOnce(&mut Manifest) + Send,
+) -> Result<Taken, BackupError> {
+    take_with(keeper, door, path, &SealFor::Master, change).await
+}
+
+async fn take_with(
+    keeper: Keeper<'_>,
+    door: &TenantDoor,
+    path: &Path,
+    seal_for: &SealFor,
+    change: impl FnOnce(&mut Manifest) + Send,
+) -> Result<Taken, BackupError> {
     let mut tx = keeper.db.snapshot(door).await?;
     if !store::lock_backup(&mut tx).await? {
         return Err(BackupError::Busy);
@@ -38,7 +62,8 @@ pub async fn take(keeper: Keeper<'_>, door: &TenantDoor, path: &Path, seal_for: 
     let shape = tx.shape().await?;
     let (name, row) = store::tenant_row(&mut tx).await?;
     let program = env!("CARGO_PKG_VERSION").to_owned();
-    let manifest = Manifest { tenant: Some(tenant), name, schema_version: shape.version, taken_at, program };
+    let mut manifest = Manifest { tenant: Some(tenant), name, schema_version: shape.version, taken_at, program };
+    change(&mut manifest);
     let mut file = Writer::create(path, Kind::Tenant, tenant, seal_for, keeper.vault, keeper.entropy).await?;
     file.say(&Line::Manifest(manifest.clone())).await?;
     for key in keeper.vault.keyring(&mut tx).await?.keys() {
@@ -58,6 +83,8 @@ pub async fn take(keeper: Keeper<'_>, door: &TenantDoor, path: &Path, seal_for: 
     for table in shape.of_tenants().filter(|table| table.entry.left_out_of(Copied::Backup).is_none()) {
         write_table(&mut tx, table, &mut file).await?;
     }
+    // Ended here and not when it is dropped: the next backup may begin at once.
+    tx.commit().await?;
     let file = file.finish().await?;
     Ok(Taken { manifest, file })
 }

@@ -82,7 +82,8 @@ impl Program {
         Self::start_in(self.folder, self.ports, extra).await
     }
 
-    async fn start_in(folder: TempDir, ports: (u16, u16), extra: &[&str]) -> Self {
+    /// Starts in a folder with ports of the test's.
+    pub async fn start_in(folder: TempDir, ports: (u16, u16), extra: &[&str]) -> Self {
         let (http, hub) = ports;
         let data = folder.path().join("data");
         let mut command = command(&data);
@@ -141,13 +142,18 @@ impl Program {
 
     /// Sends a request.
     pub async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
+        self.call_with_key(method, path, token, body, KEY).await
+    }
+
+    /// Sends a request with an idempotency key of the caller's.
+    pub async fn call_with_key(&self, method: &str, path: &str, token: &str, body: Option<Value>, key: &str) -> (u16, Value) {
         // Another test of this program may have chosen the provider already; there is only the one.
         let _chosen: Result<(), _> = rustls::crypto::ring::default_provider().install_default();
         let method = method.parse().expect("a method");
         let mut request = reqwest::Client::new()
             .request(method, format!("{}{path}", self.url))
             .bearer_auth(token)
-            .header("idempotency-key", KEY);
+            .header("idempotency-key", key);
         if let Some(body) = body {
             request = request.json(&body);
         }

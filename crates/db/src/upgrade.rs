@@ -118,9 +118,7 @@ async fn copy(folder: &Path, old: &Binaries, beside: &Path, new: &Binaries) -> R
     prepare_private(target.folder(), DATABASE).await?;
     let dump = target.folder().join("upgrade.dump");
     run("pg_dump", new, source.folder(), |command| command.arg("--format=custom").arg("--file").arg(&dump))?;
-    run("pg_restore", new, target.folder(), |command| {
-        command.args(["--exit-on-error", "--single-transaction"]).arg(&dump)
-    })?;
+    run("pg_restore", new, target.folder(), |command| command.args(["--exit-on-error", "--single-transaction"]).arg(&dump))?;
     fs::remove_file(&dump).map_err(io("removing the written-out copy"))?;
     let mut before = Cluster::connect_options(source.folder(), SUPERUSER, DATABASE).connect().await?;
     let mut after = Cluster::connect_options(target.folder(), SUPERUSER, DATABASE).connect().await?;

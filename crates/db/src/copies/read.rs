@@ -18,13 +18,22 @@ impl TenantTx {
         shape::read(self.conn()).await
     }
 
-    /// Begins to read the tenant's rows of a table, as JSON objects, in the order of the primary key's text.
+    /// Begins to read the tenant's rows of a table, as JSON objects, in the order of the primary key.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn open_rows(&mut self, table: &TableShape) -> Result<(), DbError> {
         let tenant = self.tenant().uuid();
-        open(self.conn(), table, Some(tenant)).await
+        open(self.conn(), table, Some(tenant), false).await
+    }
+
+    /// As [`TenantTx::open_rows`], in the order of the key's text by bytes, which does not depend on types or the database's locale.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open_rows_by_text(&mut self, table: &TableShape) -> Result<(), DbError> {
+        let tenant = self.tenant().uuid();
+        open(self.conn(), table, Some(tenant), true).await
     }
 
     /// Returns some more rows as (key, row); none at the end.
@@ -72,7 +81,7 @@ impl PlatformTx {
     /// When the table is not the platform's.
     pub async fn open_rows(&mut self, table: &TableShape) -> Result<(), DbError> {
         assert_eq!(table.entry.class, Class::Platform, "a tenant's rows are read by the tenant's door");
-        open(self.conn(), table, None).await
+        open(self.conn(), table, None, false).await
     }
 
     /// Returns some more rows as (key, row); none at the end.
@@ -93,14 +102,20 @@ impl PlatformTx {
 }
 
 /// Names come from the registry and the catalogue, and the id is a UUID that we render, so the text cannot carry SQL.
-async fn open(conn: &mut PgConnection, table: &TableShape, tenant: Option<Uuid>) -> Result<(), DbError> {
+async fn open(conn: &mut PgConnection, table: &TableShape, tenant: Option<Uuid>, by_text: bool) -> Result<(), DbError> {
     let own = tenant.map(|tenant| format!(" WHERE t.tenant_id = '{tenant}'")).unwrap_or_default();
     let key: Vec<String> =
         table.key.iter().filter(|column| *column != "tenant_id").map(|column| format!("t.\"{column}\"")).collect();
+    let key = key.join(", ");
+    let place = format!("jsonb_build_array({key})::text");
+    let order = match (by_text, key.is_empty()) {
+        (true, _) => format!(" ORDER BY {place} COLLATE \"C\""),
+        // A table with one row for each tenant has no more of a key.
+        (false, true) => String::new(),
+        (false, false) => format!(" ORDER BY {key}"),
+    };
     let query = format!(
-        "DECLARE copied CURSOR FOR
-         SELECT jsonb_build_array({})::text AS place, to_jsonb(t)::text AS body FROM \"{}\" t{own} ORDER BY 1 COLLATE \"C\"",
-        key.join(", "),
+        "DECLARE copied CURSOR FOR SELECT {place} AS place, to_jsonb(t)::text AS body FROM \"{}\" t{own}{order}",
         table.name()
     );
     sqlx::raw_sql(AssertSqlSafe(query)).execute(conn).await?;
