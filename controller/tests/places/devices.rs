@@ -138,25 +138,11 @@ async fn a_technician_sees_the_devices_of_their_routers() {
     for (name, router) in [("near", Some(&near)), ("far", Some(&far)), ("loose", None)] {
         let _ = isp.post("/devices", json!({ "name": name, "kind": "other", "router": router })).await.expect(201);
     }
-    let mut superuser = test.db.connect_as("postgres").await;
-    let operator: uuid::Uuid = sqlx::query_scalar("SELECT operator_id FROM membership WHERE tenant_id = $1")
-        .bind(isp.tenant.id)
-        .fetch_one(&mut superuser)
-        .await
-        .expect("the admin");
-    sqlx::query("INSERT INTO assignment (tenant_id, id, operator_id, router_id, created_at) VALUES ($1, gen_random_uuid(), $2, $3, now())")
-        .bind(isp.tenant.id)
-        .bind(operator)
-        .bind(crate::fixture::router_id(&near))
-        .execute(&mut superuser)
-        .await
-        .expect("an assignment");
-    let mut app = test.db.connect_as("mastwire_app").await;
-    let mut tx = sqlx::Connection::begin(&mut app).await.expect("a transaction");
-    for (name, value) in [("app.tenant_id", isp.tenant.id.uuid().to_string()), ("app.reach", operator.to_string())] {
-        sqlx::query("SELECT set_config($1, $2, true)").bind(name).bind(value).execute(&mut *tx).await.expect("set");
-    }
-    let seen: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM device ORDER BY name").fetch_all(&mut *tx).await.expect("a list");
+    let token = isp.limited_to(&near).await;
+    let seen = test.call("GET", "/api/v1/devices", &token, None).await.expect(200);
+    let mut seen = names(&seen);
+    seen.sort_unstable();
     assert_eq!(seen, ["loose", "near"]);
+    let theirs = json!({ "name": "more", "kind": "other", "router": far });
+    let _ = test.call("POST", "/api/v1/devices", &token, Some(theirs)).await.expect(404);
 }

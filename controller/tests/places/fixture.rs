@@ -3,20 +3,21 @@
 use controller::operators::Role;
 use controller::testing::{Answer, TestApp, TestTenant};
 use jiff::SignedDuration;
-use model::RouterId;
+use model::{OperatorId, RouterId};
 use serde_json::{Value, json};
 
 /// An ISP.
 pub struct Isp<'a> {
     pub test: &'a TestApp,
     pub tenant: TestTenant,
+    login: String,
 }
 
 impl<'a> Isp<'a> {
     pub async fn new(test: &'a TestApp, name: &str) -> Isp<'a> {
         let mut tenant = test.tenant(name).await;
         tenant.token = test.token(&tenant, Role::Admin).await;
-        Self { test, tenant }
+        Self { test, tenant, login: name.to_lowercase() }
     }
 
     /// Sends a request, a second after the one before: what is made in the same moment has no order.
@@ -75,6 +76,27 @@ impl<'a> Isp<'a> {
     pub async fn generation(&self, router: &str) -> i64 {
         let state = self.get(&format!("/routers/{router}/state")).await.expect(200);
         state.body["desired"].as_i64().expect("a number")
+    }
+
+    /// Makes the admin one of the staff who sees one router alone, and logs them in again.
+    pub async fn limited_to(&self, router: &str) -> String {
+        let mut superuser = self.test.db.connect_as("postgres").await;
+        let operator: OperatorId = sqlx::query_scalar(
+            "UPDATE membership SET reach = 'assigned', role = 'staff' WHERE tenant_id = $1 RETURNING operator_id",
+        )
+        .bind(self.tenant.id)
+        .fetch_one(&mut superuser)
+        .await
+        .expect("the admin");
+        sqlx::query("INSERT INTO assignment (tenant_id, id, operator_id, router_id, created_at) VALUES ($1, gen_random_uuid(), $2, $3, now())")
+            .bind(self.tenant.id)
+            .bind(operator)
+            .bind(router_id(router))
+            .execute(&mut superuser)
+            .await
+            .expect("an assignment");
+        let login = json!({ "login": self.login, "password": "a password for tests" });
+        self.test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200).text("token")
     }
 
     /// Runs a query of one number past all doors.

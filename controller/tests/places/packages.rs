@@ -93,26 +93,7 @@ async fn what_is_hidden_does_not_widen_a_scope() {
     let (near, far) = (isp.router("near").await, isp.router("far").await);
     let home = isp.package("Home", "pppoe").await;
     let _ = isp.put(&format!("/packages/{home}/scope"), json!({ "routers": [far] })).await.expect(204);
-    let mut superuser = test.db.connect_as("postgres").await;
-    let operator: uuid::Uuid = sqlx::query_scalar("SELECT operator_id FROM membership WHERE tenant_id = $1")
-        .bind(isp.tenant.id)
-        .fetch_one(&mut superuser)
-        .await
-        .expect("the admin");
-    sqlx::query("INSERT INTO assignment (tenant_id, id, operator_id, router_id, created_at) VALUES ($1, gen_random_uuid(), $2, $3, now())")
-        .bind(isp.tenant.id)
-        .bind(operator)
-        .bind(crate::fixture::router_id(&near))
-        .execute(&mut superuser)
-        .await
-        .expect("an assignment");
-    sqlx::query("UPDATE membership SET reach = 'assigned', role = 'staff' WHERE tenant_id = $1")
-        .bind(isp.tenant.id)
-        .execute(&mut superuser)
-        .await
-        .expect("a limited operator");
-    let login = json!({ "login": "alpha", "password": "a password for tests" });
-    let token = test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200).text("token");
+    let token = isp.limited_to(&near).await;
     let new = json!({ "login": "jane", "router": near, "package": home });
     let _ = test.call("POST", "/api/v1/customers", &token, Some(new)).await.expect(400);
     let path = format!("/api/v1/packages/{home}/scope");

@@ -6,7 +6,6 @@ use controller::testing::TestApp;
 use db::OldDb;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 
 /// What each customer of a router has now: login, megabit down, and what the router knows the terms by.
 async fn served(isp: &Isp<'_>, router: &str) -> Vec<(String, u64, String)> {
@@ -115,26 +114,27 @@ async fn a_speed_for_everybody_reaches_old_and_new() {
 /// What was sold before there were versions is the first one.
 #[tokio::test]
 async fn earlier_sales_get_the_first_version() {
-    const TENANT: &str = "0190163d-8694-739b-8fd7-4dd02ebd3d01";
+    const ROWS: [&str; 6] = [
+        "INSERT INTO tenant (id, name, currency, time_zone, created_at, status_since)
+         VALUES (md5('t')::uuid, 'Alpha', 'KES', 'Africa/Nairobi', now(), now())",
+        "INSERT INTO router (tenant_id, id, name, created_at) VALUES (md5('t')::uuid, md5('r')::uuid, 'roof', now())",
+        "INSERT INTO package (tenant_id, id, name, kind, price_minor, currency, download_bps, upload_bps, validity_months, on_expiry, created_at)
+         SELECT md5('t')::uuid, md5('p' || n)::uuid, 'Home ' || n, 'pppoe', n * 100, 'KES', n * 1000000, 1000000, 1, 'redirect', '2026-01-01Z'
+           FROM generate_series(1, 3) n",
+        "INSERT INTO customer (tenant_id, id, login, kind, password, router_id, package_id, created_at)
+         VALUES (md5('t')::uuid, md5('c')::uuid, 'jane', 'pppoe', 'x', md5('r')::uuid, md5('p1')::uuid, now())",
+        "INSERT INTO payment (tenant_id, id, customer_id, package_id, method, receipt, amount_minor, currency, taken_by, received_at)
+         SELECT md5('t')::uuid, md5('m' || n)::uuid, md5('c')::uuid, md5('p' || n)::uuid, 'cash', 'R' || n, n * 100, 'KES', 'operator:x', now()
+           FROM generate_series(1, 3) n",
+        "INSERT INTO entitlement (tenant_id, id, customer_id, package_id, router_id, payment_id, starts_at, ends_at, unbroken_since, generation)
+         SELECT md5('t')::uuid, md5('e' || n)::uuid, md5('c')::uuid, md5('p' || n)::uuid, md5('r')::uuid, md5('m' || n)::uuid, now(),
+                now() + interval '1 day', now(), 1 FROM generate_series(1, 3) n",
+    ];
     let old = OldDb::before(10).await;
     let mut superuser = old.connect_as("postgres").await;
-    let rows = format!(
-        "INSERT INTO tenant (id, name, currency, time_zone, created_at, status_since)
-            VALUES ('{TENANT}', 'Alpha', 'KES', 'Africa/Nairobi', now(), now());
-         INSERT INTO router (tenant_id, id, name, created_at) SELECT '{TENANT}', md5('r')::uuid, 'roof', now();
-         INSERT INTO package (tenant_id, id, name, kind, price_minor, currency, download_bps, upload_bps, validity_months, on_expiry, created_at)
-            SELECT '{TENANT}', md5('p' || n)::uuid, 'Home ' || n, 'pppoe', n * 100, 'KES', n * 1000000, 1000000, 1, 'redirect', '2026-01-01Z'
-              FROM generate_series(1, 3) n;
-         INSERT INTO customer (tenant_id, id, login, kind, password, router_id, package_id, created_at)
-            SELECT '{TENANT}', md5('c')::uuid, 'jane', 'pppoe', 'x', md5('r')::uuid, md5('p1')::uuid, now();
-         INSERT INTO payment (tenant_id, id, customer_id, package_id, method, receipt, amount_minor, currency, taken_by, received_at)
-            SELECT '{TENANT}', md5('m' || n)::uuid, md5('c')::uuid, md5('p' || n)::uuid, 'cash', 'R' || n, n * 100, 'KES', 'operator:x', now()
-              FROM generate_series(1, 3) n;
-         INSERT INTO entitlement (tenant_id, id, customer_id, package_id, router_id, payment_id, starts_at, ends_at, unbroken_since, generation)
-            SELECT '{TENANT}', md5('e' || n)::uuid, md5('c')::uuid, md5('p' || n)::uuid, md5('r')::uuid, md5('m' || n)::uuid, now(),
-                   now() + interval '1 day', now(), 1 FROM generate_series(1, 3) n;"
-    );
-    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut superuser).await.expect("an old database");
+    for statement in ROWS {
+        sqlx::query(statement).execute(&mut superuser).await.expect("a row of an old database");
+    }
     drop(superuser);
     let test = old.migrate().await;
     let mut superuser = test.connect_as("postgres").await;
