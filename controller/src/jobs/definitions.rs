@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, operators, sessions, tenants};
+use crate::{audit, backups, operators, sessions, tenants};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -14,6 +14,13 @@ pub const DEFINITIONS: &[Definition] = &[
         cadence: Cadence::Daily { hour: 2, minute: 30 },
         limit: SignedDuration::from_hours(4),
         run: |app| Box::pin(nightly_audit(app)),
+    },
+    Definition {
+        name: "backups",
+        about: "marks backups as failed whose controller ended while it took them",
+        cadence: Cadence::Every(SignedDuration::from_hours(1)),
+        limit: SignedDuration::from_mins(10),
+        run: |app| Box::pin(fail_backups(app)),
     },
     Definition {
         name: "logins",
@@ -66,6 +73,11 @@ fn told<T>(result: Result<T, db::DbError>) -> Result<T, String> {
 
 async fn nightly_audit(app: Arc<App>) -> Outcome {
     told(audit::nightly(&app).await)
+}
+
+async fn fail_backups(app: Arc<App>) -> Outcome {
+    let failed = told(backups::fail_forgotten(&app).await)?;
+    Ok(format!("{failed} backups were marked as failed"))
 }
 
 async fn clear_logins(app: Arc<App>) -> Outcome {
