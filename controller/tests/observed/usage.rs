@@ -45,7 +45,7 @@ async fn the_same_news_again_uses_nothing_and_a_new_session_begins_at_nothing() 
     }])
     .await;
     let end = ended(Sighting { download: Some(Bytes(9500)), ..first }, Cause::UserRequest);
-    isp.record(&[end.clone()]).await;
+    isp.record(std::slice::from_ref(&end)).await;
     isp.record(&[end]).await;
     assert_eq!(total().await, 9500);
     // The router's counters begin anew with the next session.

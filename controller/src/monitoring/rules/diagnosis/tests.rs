@@ -72,16 +72,22 @@ fn customer_is_told(change: impl FnOnce(&mut CustomerFacts), golden: Expect) {
 
 #[test]
 fn routers() {
-    router_is_told(|_| {}, expect![[r#"
+    router_is_told(
+        |_| {},
+        expect![[r#"
         ++++++++ none
         all is well
 
-    "#]]);
-    router_is_told(|facts| facts.joined = false, expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.joined = false,
+        expect![[r#"
         x....... never_joined
         `mast-1` has never joined: its block was not pasted yet, or its packets do not reach us
         paste the block into the router's terminal; if that was done, see that its uplink lets UDP to port 51820 out. New texts: mastwire-controller router reissue
-    "#]]);
+    "#]],
+    );
     router_is_told(
         |facts| {
             facts.connected = Some(false);
@@ -94,41 +100,62 @@ fn routers() {
             look at the power and the uplink there; if the router is on and reaches the internet, its uplink must let UDP to port 51820 out, and its clock must be right
         "#]],
     );
-    router_is_told(|facts| facts.connected = None, expect![[r#"
+    router_is_told(
+        |facts| facts.connected = None,
+        expect![[r#"
         +x...... no_tunnel
         the hub knows no key of `mast-1`
         give the router new texts and paste them: mastwire-controller router reissue
-    "#]]);
-    router_is_told(|facts| facts.reached = Reached::Closed { silent: true }, expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.reached = Reached::Closed { silent: true },
+        expect![[r#"
         ++x..... api_blocked
         the tunnel is up, but the router's API does not answer: a firewall rule, or the service's list of addresses, keeps us out
         on the router: /ip service print, and look that api is not limited to other addresses; /ip firewall filter print, and look for a drop before our rules
-    "#]]);
-    router_is_told(|facts| facts.reached = Reached::Closed { silent: false }, expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.reached = Reached::Closed { silent: false },
+        expect![[r#"
         ++x..... api_off
         the tunnel is up, but the router's API is switched off or listens on another port
         on the router: /ip service set api disabled=no port=8728
-    "#]]);
-    router_is_told(|facts| facts.reached = Reached::WrongPassword, expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.reached = Reached::WrongPassword,
+        expect![[r#"
         +++x.... login_refused
         the router refuses our account: its password was changed there, or the account was removed
         give the router new texts and paste them: mastwire-controller router reissue
-    "#]]);
-    router_is_told(|facts| facts.reached = Reached::Unreadable("reading failed".to_owned()), expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.reached = Reached::Unreadable("reading failed".to_owned()),
+        expect![[r#"
         +++x.... unreadable
         the router answers, but not as it should
         look at what it said below; a router that is very busy or short of memory answers so. Restart it if nothing else helps
-    "#]]);
-    router_is_told(|facts| facts.serial = Some("HCX2".to_owned()), expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.serial = Some("HCX2".to_owned()),
+        expect![[r#"
         ++++x... other_box
         another box answers in the router's place: its serial number is HCX1, and HCX2 is known
         if the box was swapped, remove this router and add the new one; if not, somebody uses a copy of its keys: give it new texts
-    "#]]);
-    router_is_told(|facts| facts.confirmed = false, expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.confirmed = false,
+        expect![[r#"
         ++++x... not_confirmed
         nobody has confirmed the router's serial number, so nothing is written to it
         compare the serial number with the box's sticker: mastwire-controller router confirm
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -140,21 +167,30 @@ fn what_is_on_a_router() {
         command: Some("/ip firewall filter disable [find action=fasttrack-connection]".to_owned()),
     };
     let with = |one: Obstacle| Reached::Read(Seen { serial: "HCX1".to_owned(), version: String::new(), obstacles: vec![one] });
-    router_is_told(|facts| facts.reached = with(obstacle("blocker")), expect![[r#"
+    router_is_told(
+        |facts| facts.reached = with(obstacle("blocker")),
+        expect![[r#"
         +++++x.. obstacle
         FastTrack goes past the queues
         on the router: /ip firewall filter disable [find action=fasttrack-connection]
-    "#]]);
-    router_is_told(|facts| facts.reached = with(obstacle("warning")), expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.reached = with(obstacle("warning")),
+        expect![[r#"
         +++++!++ obstacle
         FastTrack goes past the queues
         on the router: /ip firewall filter disable [find action=fasttrack-connection]
-    "#]]);
-    router_is_told(|facts| facts.applied = 6, expect![[r#"
+    "#]],
+    );
+    router_is_told(
+        |facts| facts.applied = 6,
+        expect![[r#"
         ++++++!+ being_applied
         the router is being brought to what it should hold
         wait a few seconds and look again
-    "#]]);
+    "#]],
+    );
     router_is_told(
         |facts| {
             facts.failures = 3;
@@ -166,30 +202,42 @@ fn what_is_on_a_router() {
             see the plan (mastwire-controller router plan) and what stands in its way; it is tried again by itself
         "#]],
     );
-    router_is_told(|facts| facts.online = 0, expect![[r#"
+    router_is_told(
+        |facts| facts.online = 0,
+        expect![[r#"
         +++++++! nobody_online
         3 customers have paid, and none of them is online
         look at what stands behind the router: the switch, the sector, the cables; and that the ports of its services are the right ones
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn customers() {
-    customer_is_told(|_| {}, expect![[r#"
+    customer_is_told(
+        |_| {},
+        expect![[r#"
         +++++ none
         all is well
 
-    "#]]);
-    customer_is_told(|facts| facts.status = "suspended".to_owned(), expect![[r#"
+    "#]],
+    );
+    customer_is_told(
+        |facts| facts.status = "suspended".to_owned(),
+        expect![[r#"
         x.... suspended
         `jane` is switched off by hand
         if that is over: mastwire-controller customer resume
-    "#]]);
-    customer_is_told(|facts| facts.paid_until = None, expect![[r#"
+    "#]],
+    );
+    customer_is_told(
+        |facts| facts.paid_until = None,
+        expect![[r#"
         +x... not_paid
         nothing is paid for `jane` now
         take a payment: mastwire-controller pay
-    "#]]);
+    "#]],
+    );
     customer_is_told(
         |facts| {
             facts.connected = false;
@@ -201,11 +249,14 @@ fn customers() {
             diagnose the router: mastwire-controller diagnose router
         "#]],
     );
-    customer_is_told(|facts| facts.in_sync = false, expect![[r#"
+    customer_is_told(
+        |facts| facts.in_sync = false,
+        expect![[r#"
         +++!+ being_applied
         the router is being brought to what the customer needs
         wait a few seconds and look again
-    "#]]);
+    "#]],
+    );
     customer_is_told(
         |facts| {
             facts.online_since = None;
@@ -217,14 +268,20 @@ fn customers() {
             have the customer restart the device; if it does not come back, look at the cable or the radio link to it
         "#]],
     );
-    customer_is_told(|facts| facts.online_since = None, expect![[r#"
+    customer_is_told(
+        |facts| facts.online_since = None,
+        expect![[r#"
         ++++x never_online
         the customer's device has never connected
         look at the login and password in the device, and that it is on the right port: mastwire-controller customer password
-    "#]]);
-    customer_is_told(|facts| facts.has_sessions = false, expect![[r#"
+    "#]],
+    );
+    customer_is_told(
+        |facts| facts.has_sessions = false,
+        expect![[r#"
         ++++ none
         all is well
 
-    "#]]);
+    "#]],
+    );
 }
