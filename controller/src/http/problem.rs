@@ -113,7 +113,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// In how many seconds it is worth trying again; the header `Retry-After` says the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_s: Option<u64>,
+    pub retry_after_s: Option<u16>,
 }
 
 impl Problem {
@@ -149,7 +149,7 @@ impl Problem {
     /// Makes the problem of a tenant that asks too often.
     #[must_use]
     pub fn rate_limited(wait: std::time::Duration) -> Self {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX);
         let detail = format!(
             "this ISP has used its requests of the minute: try again in {seconds} s, or ask the platform's operator for more"
         );
