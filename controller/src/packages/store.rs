@@ -408,13 +408,13 @@ pub(super) async fn set_scope(
         .bind(package)
         .execute(tx.conn())
         .await?;
-    let routers = scope.routers.iter().map(|router| (Some(router.uuid()), None));
-    let sites = scope.sites.iter().map(|site| (None, Some(site.uuid())));
-    let rows: Vec<(Uuid, Option<Uuid>, Option<Uuid>)> =
-        routers.chain(sites).map(|(router, site)| (PackageScopeId::generate(now, entropy).uuid(), router, site)).collect();
-    let (ids, places): (Vec<Uuid>, Vec<(Option<Uuid>, Option<Uuid>)>) =
-        rows.into_iter().map(|(id, router, site)| (id, (router, site))).unzip();
-    let (routers, sites): (Vec<Option<Uuid>>, Vec<Option<Uuid>>) = places.into_iter().unzip();
+    let size = scope.routers.len() + scope.sites.len();
+    let ids: Vec<Uuid> = (0..size).map(|_| PackageScopeId::generate(now, entropy).uuid()).collect();
+    // Routers first, then sites: each row names one of the two.
+    let mut routers: Vec<Option<Uuid>> = scope.routers.iter().map(|router| Some(router.uuid())).collect();
+    let mut sites: Vec<Option<Uuid>> = vec![None; routers.len()];
+    sites.extend(scope.sites.iter().map(|site| Some(site.uuid())));
+    routers.resize(size, None);
     sqlx::query(
         "INSERT INTO package_scope (tenant_id, id, package_id, router_id, site_id)
          SELECT $1, id, $2, router, site FROM unnest($3::uuid[], $4::uuid[], $5::uuid[]) AS n (id, router, site)",
