@@ -111,7 +111,8 @@ async fn the_nightly_audit_makes_its_findings_a_condition() {
     let _setup = world.test.platform().await;
     let app = &world.test.app;
     jobs::plan(app, DEFINITIONS).await.expect("planned");
-    assert_eq!(jobs::run_due(app, "one", DEFINITIONS).await.expect("it answers"), ["months"], "the others are for the night");
+    let done = jobs::run_due(app, "one", DEFINITIONS).await.expect("it answers");
+    assert!(done.contains(&"months") && !done.contains(&"audit"), "that is for the night: {done:?}");
     world.test.clock.advance(SignedDuration::from_hours(24));
     let done = jobs::run_due(app, "one", DEFINITIONS).await.expect("it answers");
     assert!(done.contains(&"audit") && done.contains(&"retention"), "{done:?}");
