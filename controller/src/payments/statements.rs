@@ -50,6 +50,7 @@ pub struct ImportedLine {
 
 /// What came of a statement.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportedStatement)]
 pub struct Imported {
     /// Whether it was only looked at.
     pub dry_run: bool,
@@ -139,7 +140,10 @@ fn fault_of(error: PaymentError) -> Result<String, PaymentError> {
     }
 }
 
-fn read(file: &[u8]) -> Result<Vec<(u64, Result<Row, String>)>, String> {
+/// The line where a row begins, and the row, or what is wrong with its shape.
+type Read = (u64, Result<Row, String>);
+
+fn read(file: &[u8]) -> Result<Vec<Read>, String> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(false).from_reader(file);
     let headers = reader.headers().map_err(|_| "the first line has to name the columns, in UTF-8".to_owned())?.clone();
@@ -155,7 +159,7 @@ fn read(file: &[u8]) -> Result<Vec<(u64, Result<Row, String>)>, String> {
         if rows.len() == LINES_MAX {
             return Err(format!("a statement has at most {LINES_MAX} lines: cut it into several"));
         }
-        let last = rows.last().map_or(1, |(line, _): &(u64, _)| *line);
+        let last = rows.last().map_or(1, |(line, _): &Read| *line);
         rows.push(match record {
             Ok(record) => {
                 let line = record.position().map_or(last + 1, csv::Position::line);

@@ -3,7 +3,7 @@
 use crate::fixture::{Isp, each, kes};
 use controller::ledger::Account;
 use controller::testing::TestApp;
-use db::OldDb;
+use db::{OldDb, TestDb};
 use serde_json::json;
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn tenants_of_before_have_got_accounts_and_their_books_stand() {
                    CASE WHEN s < 0 THEN 'sales' WHEN n = 1 THEN 'cash' ELSE 'voucher_clearing' END, s * 500, 'KES'
               FROM generate_series(1, 2) n, unnest(ARRAY[-1, 1]) s;"
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("BEGIN; {rows} COMMIT"))).execute(&mut superuser).await.expect("an old database");
+    TestDb::run(&mut superuser, &format!("BEGIN; {rows} COMMIT")).await;
     drop(superuser);
     let test = old.migrate().await;
     let mut superuser = test.connect_as("postgres").await;
