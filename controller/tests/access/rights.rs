@@ -163,4 +163,9 @@ async fn who_is_removed_is_out_at_once_and_what_they_offered_is_void() {
     let _ = call(&test, "DELETE", &format!("/operators/{id}"), &alpha.token, None).await.expect(404);
     let accept = json!({ "token": invited.text("token"), "password": "a password of a friend" });
     let _ = post(&test, "/invitations/accept", "", accept).await.expect(401);
+    // Who comes back later comes back with a new login.
+    let invited = post(&test, "/invitations", &alpha.token, json!({ "login": "ben", "role": "viewer" })).await.expect(201);
+    let accept = json!({ "token": invited.text("token"), "password": super::fixture::PASSWORD });
+    let _ = post(&test, "/invitations/accept", "", accept).await.expect(200);
+    let _ = get(&test, "/me", &ben).await.expect(401);
 }
