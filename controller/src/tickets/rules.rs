@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn nothing_follows_a_closed_ticket_and_nothing_follows_itself() {
-        for from in TicketStatus::ALL {
+        for &from in TicketStatus::ALL {
             assert!(!from.may_become(from), "{from:?}");
             assert!(!TicketStatus::Closed.may_become(from), "{from:?}");
             assert_eq!(from.may_become(TicketStatus::Closed), from != TicketStatus::Closed);
