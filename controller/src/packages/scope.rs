@@ -13,10 +13,8 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct ScopeView {
     /// On these routers; up to 500.
-    #[serde(default)]
     pub routers: Vec<RouterId>,
     /// On all routers at these places and within them; up to 500.
-    #[serde(default)]
     pub sites: Vec<SiteId>,
 }
 

@@ -104,7 +104,9 @@ async fn change(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MoveSite {
-    /// The site it shall stand in; none for the top.
+    /// The site it shall stand in; null for the top.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
     parent: Option<SiteId>,
 }
 

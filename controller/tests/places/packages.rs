@@ -4,7 +4,11 @@ use crate::fixture::{Isp, names};
 use axum::body::Body;
 use axum::http::{Request, header};
 use controller::testing::{Answer, TestApp};
-use serde_json::json;
+use serde_json::{Value, json};
+
+fn everywhere() -> Value {
+    json!({ "routers": [], "sites": [] })
+}
 
 async fn import(isp: &Isp<'_>, file: String) -> Answer {
     let request = Request::post("/api/v1/customers/import?dry_run=true").header(header::CONTENT_TYPE, "text/csv");
@@ -59,7 +63,7 @@ async fn sold_on_its_routers_and_at_its_places_alone() {
     let _ = isp.pay(&early, 100_000).await.expect(201);
     let _ = isp.patch(&format!("/routers/{other}"), json!({ "site": null })).await.expect(204);
     let _ = isp.pay(&early, 100_000).await.expect(400);
-    let _ = isp.put(&scope, json!({})).await.expect(204);
+    let _ = isp.put(&scope, everywhere()).await.expect(204);
     let _ = isp.pay(&early, 100_000).await.expect(201);
     assert_eq!(names(&isp.get("/packages").await.expect(200)).len(), 2);
 }
@@ -75,12 +79,14 @@ async fn a_scope_names_what_is_there() {
         let never = format!("{}_0190163d8694739b8fd74dd02ebd3dc4", &theirs[..3]);
         let mut answers = Vec::new();
         for id in [theirs, never] {
-            answers.push(isp.put(&path, json!({ field: [id] })).await.expect(404).text("detail"));
+            let mut body = everywhere();
+            body[field] = json!([id]);
+            answers.push(isp.put(&path, body).await.expect(404).text("detail"));
         }
         assert_eq!(answers[0], answers[1]);
     }
     let many: Vec<String> = (0..501).map(|n| format!("rtr_{n:032x}")).collect();
-    let full = isp.put(&path, json!({ "routers": many })).await;
+    let full = isp.put(&path, json!({ "routers": many, "sites": [] })).await;
     assert!(full.text("detail").contains("at most 500"), "{}", full.body);
     assert_eq!(isp.get(&path).await.expect(200).body, json!({ "routers": [], "sites": [] }), "nothing was kept of it");
 }
@@ -92,11 +98,11 @@ async fn what_is_hidden_does_not_widen_a_scope() {
     let isp = Isp::new(&test, "Alpha").await;
     let (near, far) = (isp.router("near").await, isp.router("far").await);
     let home = isp.package("Home", "pppoe").await;
-    let _ = isp.put(&format!("/packages/{home}/scope"), json!({ "routers": [far] })).await.expect(204);
+    let _ = isp.put(&format!("/packages/{home}/scope"), json!({ "routers": [far], "sites": [] })).await.expect(204);
     let token = isp.limited_to(&near).await;
     let new = json!({ "login": "jane", "router": near, "package": home });
     let _ = test.call("POST", "/api/v1/customers", &token, Some(new)).await.expect(400);
     let path = format!("/api/v1/packages/{home}/scope");
-    let wide = test.call("PUT", &path, &token, Some(json!({}))).await.expect(403);
+    let wide = test.call("PUT", &path, &token, Some(everywhere())).await.expect(403);
     assert!(wide.text("detail").contains("some of the routers"), "{}", wide.body);
 }
