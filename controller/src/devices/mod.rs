@@ -97,6 +97,7 @@ impl DeviceKind {
 /// How one logs in to a device. Sealed where it rests, and shown by one operation alone.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeviceCredentials)]
 pub struct Credentials {
     /// The user's name, up to 100 characters.
     pub user: String,
