@@ -310,11 +310,13 @@ impl TestApp {
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.service.clone().oneshot(request).await.expect("the service does not fail");
         let status = response.status();
-        let is_sheet = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/csv"));
+        let kind = response.headers().get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_vec()).unwrap_or_default();
+        let is_file =
+            [&b"text/csv"[..], b"application/jsonl", b"application/octet-stream"].iter().any(|file| kind.starts_with(file));
         let bytes = axum::body::to_bytes(response.into_body(), ANSWER_MAX).await.expect("a whole body");
         let body = match bytes.len() {
             0 => Value::Null,
-            _ if is_sheet => Value::String(String::from_utf8(bytes.to_vec()).expect("text")),
+            _ if is_file => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
             _ => serde_json::from_slice(&bytes).expect("a JSON body"),
         };
         Answer { status, body }

@@ -7,6 +7,10 @@ use controller::testing::TestApp;
 use db::PlatformActor;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A safety net; nothing here takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many values of a tenant are sealed with each version of its key.
 async fn sealed_with(test: &TestApp, isp: &Isp) -> Vec<(u32, i64)> {
@@ -110,7 +114,7 @@ async fn a_transaction_that_seals_keeps_the_old_key_from_going() {
     let rotation = secrets::rotate_tenant(keeper(&test), &actor, &door);
     let store = async {
         // The rotation has walked through everything by the time it waits for this transaction.
-        let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
+        let mut look = tokio::time::interval(Duration::from_millis(20));
         let mut superuser = test.db.connect_as("postgres").await;
         loop {
             look.tick().await;
@@ -131,7 +135,8 @@ async fn a_transaction_that_seals_keeps_the_old_key_from_going() {
             .expect("stored");
         slow.commit().await.expect("committed");
     };
-    let (done, ()) = tokio::join!(rotation, store);
+    let both = async { tokio::join!(rotation, store) };
+    let (done, ()) = tokio::time::timeout(PATIENCE, both).await.expect("the rotation waits for the transaction, and no longer");
     assert_eq!(done.expect("changed").retired, 1);
     assert_eq!(password(&test, &alpha).await, "sealed before, stored after");
     assert!(matches!(sealed_with(&test, &alpha).await[..], [(2, _)]));

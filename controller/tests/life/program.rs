@@ -182,6 +182,8 @@ async fn read_until_up(child: &mut Child) -> (String, bool) {
     let reading = async {
         loop {
             let (line, last) = tokio::select! {
+                // What it prints comes before what it logs last, and is read before it.
+                biased;
                 line = out.next_line() => (line, false),
                 line = log.next_line() => {
                     let line = line.ok().flatten();

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -22,6 +22,7 @@ pub struct TestDb {
     db: Db,
     folder: PathBuf,
     name: String,
+    superuser: Mutex<Option<PgConnection>>,
 }
 
 impl TestDb {
@@ -39,7 +40,7 @@ impl TestDb {
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut superuser).await.expect("the template can be copied");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(number));
         let db = connect(&Source::Named(cluster.folder(), &name), entropy).await.expect("the copy has the schema");
-        Self { db, folder: cluster.folder().to_owned(), name }
+        Self { db, folder: cluster.folder().to_owned(), name, superuser: Mutex::default() }
     }
 
     /// Migrates and opens the database of a private cluster that the test started, and may stop and start again.
@@ -51,7 +52,7 @@ impl TestDb {
         migrate(&source).await.expect("the migrations run");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(0));
         let db = connect(&source, entropy).await.expect("the database has the schema");
-        Self { db, folder: cluster.folder().to_owned(), name: DATABASE.to_owned() }
+        Self { db, folder: cluster.folder().to_owned(), name: DATABASE.to_owned(), superuser: Mutex::default() }
     }
 
     /// Returns the doors.
@@ -131,8 +132,16 @@ impl TestDb {
             })
             .collect();
         let query = format!("SELECT string_agg(t::text, ',' ORDER BY t::text) FROM ({}) AS t", parts.join(" UNION ALL "));
-        let mut superuser = self.connect_as(SUPERUSER).await;
-        sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&mut superuser).await.expect("a superuser sees everything")
+        // Asked before and after each of thousands of requests, so the connection is kept.
+        let mut kept = self.superuser.lock().await;
+        let mut superuser = match kept.take() {
+            Some(superuser) => superuser,
+            None => self.connect_as(SUPERUSER).await,
+        };
+        let digest =
+            sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&mut superuser).await.expect("a superuser sees everything");
+        *kept = Some(superuser);
+        digest
     }
 }
 
@@ -203,7 +212,7 @@ impl OldDb {
         migrate(&source).await.expect("the migrations run");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(0));
         let db = connect(&source, entropy).await.expect("the database has the schema");
-        TestDb { db, folder: self.folder, name: self.name }
+        TestDb { db, folder: self.folder, name: self.name, superuser: Mutex::default() }
     }
 }
 
