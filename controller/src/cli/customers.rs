@@ -446,7 +446,7 @@ impl List {
         };
         let mut call = Call::get(CUSTOMER.list).query("router", router).query("site", site).query("kind", self.kind);
         call = call.query("status", self.status).query("login", self.login).query("name", self.name);
-        call = call.query("phone", self.phone).query("account", self.account).query("mac", self.mac);
+        call = call.query("phone", self.phone).query("account_number", self.account).query("mac", self.mac);
         client.list(call, &self.page, &columns, &[("router", &ROUTER), ("package", &PACKAGE)]).await
     }
 }

@@ -106,7 +106,7 @@ pub enum CustomerError {
     #[error("{0}")]
     File(String),
     /// Rows of a file are wrong, and nothing was written.
-    #[error("{} of the file's rows are wrong, with {} faults; nothing was written", .0.rows, .0.faults)]
+    #[error("nothing was written: {} row(s) of the file are wrong, with {} fault(s){}", .0.rows, .0.faults, .0.begins())]
     Rows(WrongRows),
     /// The tenant has as many customers as it may.
     #[error(transparent)]

@@ -6,5 +6,6 @@ mod credentials;
 mod files;
 mod fixture;
 mod lifecycle;
+mod migration;
 mod records;
 mod search;

@@ -106,7 +106,7 @@ async fn account_numbers_are_unique_in_the_whole_system_and_guard_against_typing
             let id = isp.customer(&format!("c{n}"), json!({})).await;
             let number = isp.show(&id).await["account_number"].as_str().expect("a number").to_owned();
             assert_eq!(account_number(&number), Some(number.clone()));
-            assert_eq!(isp.logins(&format!("account={}%20{}", &number[..4], &number[4..])).await, [format!("c{n}")]);
+            assert_eq!(isp.logins(&format!("account_number={}%20{}", &number[..4], &number[4..])).await, [format!("c{n}")]);
             numbers.insert(number);
         }
     }
@@ -114,9 +114,9 @@ async fn account_numbers_are_unique_in_the_whole_system_and_guard_against_typing
     // Another ISP's number is nobody's here.
     let gamma = Isp::new(&test, "Gamma").await;
     for number in &numbers {
-        assert!(gamma.logins(&format!("account={number}")).await.is_empty());
+        assert!(gamma.logins(&format!("account_number={number}")).await.is_empty());
     }
-    assert_eq!(gamma.get("/customers?account=12345678").await.expect(400).body["errors"][0]["field"], "account");
+    assert_eq!(gamma.get("/customers?account_number=12345678").await.expect(400).body["errors"][0]["field"], "account_number");
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn customers_are_found_by_what_people_say() {
     }
     assert_eq!(isp.logins(&format!("site={flat}")).await, ["ahmed"]);
     assert_eq!(isp.logins(&format!("router={hill}")).await, ["jose"]);
-    for (query, field) in [("phone=x", "phone"), ("mac=x", "mac"), ("account=1", "account")] {
+    for (query, field) in [("phone=x", "phone"), ("mac=x", "mac"), ("account_number=1", "account_number")] {
         assert_eq!(isp.get(&format!("/customers?{query}")).await.expect(400).body["errors"][0]["field"], field);
     }
     for query in ["status=gone", "site=x", "router=cus_1"] {

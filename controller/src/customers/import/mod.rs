@@ -49,6 +49,16 @@ pub struct WrongRows {
     pub first: Vec<ImportProblem>,
 }
 
+impl WrongRows {
+    /// Tells the first fault, for a message.
+    pub(super) fn begins(&self) -> String {
+        self.first
+            .first()
+            .map(|fault| format!("; the first: line {}: {}: {}", fault.line, fault.field, fault.message))
+            .unwrap_or_default()
+    }
+}
+
 /// How many customers a router gets.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RouterImport {
