@@ -26,6 +26,9 @@ const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// What a run came to: a sentence about what was done, or why it failed.
 pub type Outcome = Result<String, String>;
 
+/// A run as it goes on.
+pub type Run = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
 /// Work that is done again and again.
 #[derive(Debug)]
 pub struct Definition {
@@ -38,7 +41,7 @@ pub struct Definition {
     /// The longest that a run may take; it is stopped then, and another controller may begin anew.
     pub limit: SignedDuration,
     /// The work.
-    pub run: fn(Arc<App>) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    pub run: fn(Arc<App>) -> Run,
 }
 
 /// A job as it is shown.

@@ -4,7 +4,7 @@
 use super::ROLES;
 use super::world::World;
 use controller::app::App;
-use controller::jobs::{self, Cadence, DEFINITIONS, Definition, Outcome};
+use controller::jobs::{self, Cadence, DEFINITIONS, Definition, Outcome, Run};
 use controller::testing::TestApp;
 use db::TestDb;
 use jiff::SignedDuration;
@@ -30,7 +30,7 @@ async fn panic(_app: Arc<App>) -> Outcome {
     panic!("it broke")
 }
 
-const fn job(name: &'static str, run: fn(Arc<App>) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>) -> Definition {
+const fn job(name: &'static str, run: fn(Arc<App>) -> Run) -> Definition {
     Definition {
         name,
         about: "is a test",
