@@ -166,8 +166,10 @@ pub async fn assign(
     }
     let (member, _) = lock(&mut tx, id).await?;
     may_touch(scope, &member)?;
-    (routers.sort_unstable(), routers.dedup());
-    (sites.sort_unstable(), sites.dedup());
+    routers.sort_unstable();
+    routers.dedup();
+    sites.sort_unstable();
+    sites.dedup();
     let limited = scope.extent() == Extent::Assigned;
     if store::members::count_routers(&mut tx, &routers).await? != routers.len() {
         return Err(OperatorError::NotFound("router"));

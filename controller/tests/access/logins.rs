@@ -130,7 +130,7 @@ async fn a_lost_password_is_the_isps_affair_as_long_as_they_serve_nobody_else() 
 
     let platform = test.platform().await;
     let found = get(&test, "/platform/operators?login=ben", &platform).await.expect(200);
-    assert_eq!(ids(&found), [ben.clone()]);
+    assert_eq!(ids(&found), std::slice::from_ref(&ben));
     assert_eq!(found.body["items"][0]["tenants"].as_array().map(Vec::len), Some(2));
     let link = post(&test, &format!("/platform/operators/{ben}/reset"), &platform, json!({})).await.expect(201);
     let set = json!({ "token": link.text("setup_token"), "password": "chosen with help" });

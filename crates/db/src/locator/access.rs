@@ -160,6 +160,15 @@ struct OperatorRow {
 }
 
 #[derive(FromRow)]
+struct TokenRow {
+    tenant_id: TenantId,
+    id: ApiTokenId,
+    role: String,
+    permissions: Option<Vec<String>>,
+    status: String,
+}
+
+#[derive(FromRow)]
 struct VisitRow {
     tenant_id: TenantId,
     id: ImpersonationId,
@@ -233,7 +242,7 @@ impl Locator {
     /// # Errors
     /// When the database does not answer.
     pub async fn api_token(&self, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<TokenCredential>, DbError> {
-        let row: Option<(TenantId, ApiTokenId, String, Option<Vec<String>>, String)> = sqlx::query_as(
+        let row: Option<TokenRow> = sqlx::query_as(
             "SELECT k.tenant_id, k.id, k.role, k.permissions, t.status FROM api_token k JOIN tenant t ON t.id = k.tenant_id
               WHERE k.token_hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)",
         )
@@ -241,12 +250,12 @@ impl Locator {
         .bind(now.to_sqlx())
         .fetch_optional(&self.pool)
         .await?;
-        Ok(row.map(|(tenant, id, role, permissions, tenant_status)| TokenCredential {
-            door: TenantDoor::new(tenant, ActorLabel::token(id), Reach::All),
-            id,
-            role,
-            permissions,
-            tenant_status,
+        Ok(row.map(|row| TokenCredential {
+            door: TenantDoor::new(row.tenant_id, ActorLabel::token(row.id), Reach::All),
+            id: row.id,
+            role: row.role,
+            permissions: row.permissions,
+            tenant_status: row.status,
         }))
     }
 
