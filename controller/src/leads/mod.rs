@@ -53,6 +53,7 @@ pub enum LeadError {
 /// How far a lead has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = LeadStage)]
 pub enum Stage {
     /// Nobody called yet.
     New,

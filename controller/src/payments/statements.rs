@@ -219,7 +219,11 @@ fn moment(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(moment);
     }
-    let local = text.parse::<Date>().map(|date| date.at(0, 0, 0, 0)).or_else(|_| text.replacen(' ', "T", 1).parse::<DateTime>());
+    // A date's parser takes a whole time too and drops the hours.
+    let local = match text.len() {
+        10 => text.parse::<Date>().map(|date| date.at(0, 0, 0, 0)),
+        _ => text.replacen(' ', "T", 1).parse::<DateTime>(),
+    };
     Some(local.ok()?.to_zoned(zone.clone()).ok()?.timestamp())
 }
 

@@ -170,6 +170,7 @@ struct SessionsView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RouterSessionView)]
 struct SessionView {
     /// `pppoe` or `hotspot`.
     kind: String,

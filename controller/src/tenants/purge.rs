@@ -27,6 +27,7 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// What of a table went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+#[schema(as = PurgedRows)]
 pub struct Removed {
     /// How many rows.
     pub rows: i64,

@@ -86,6 +86,7 @@ pub struct Material {
 /// Where it was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WorkPosition)]
 pub struct Position {
     /// Degrees north (WGS 84).
     pub latitude: f64,

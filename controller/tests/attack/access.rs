@@ -2,13 +2,19 @@
 
 /// What an admin gets on things of their own where it is no success, and why. A stale line fails.
 pub const NO_SUCCESS: &[(&str, u16, &str)] = &[
-    ("POST /customers/{id}/move", 400, "the one router that there is serves the customer already"),
     ("POST /logout", 409, "these tests use API tokens, which are revoked instead"),
     ("POST /routers/{id}/apply", 409, "no virtual router has joined here"),
     ("POST /routers/{id}/confirm", 409, "no virtual router has joined here"),
     ("GET /routers/{id}/plan", 502, "no virtual router has joined here"),
     ("GET /routers/{id}/preflight", 502, "no virtual router has joined here"),
     ("GET /routers/{id}/sessions", 502, "no virtual router has joined here"),
+    ("POST /customers/{id}/restore", 409, "the customer was not terminated"),
+    ("POST /customers/{id}/wallet/pay", 409, "the wallet is empty"),
+    ("POST /invoices/{id}/issue", 409, "it was issued when it was made, so that it can be paid"),
+    ("POST /platform/tenants/{id}/activate", 409, "it is active"),
+    ("GET /platform/tenants/{id}/certificate", 404, "it was not purged"),
+    ("POST /platform/tenants/{id}/purge", 409, "an active ISP is not purged"),
+    ("PUT /settings", 409, "these tests send a version that is never the present one"),
 ];
 
 /// The status that an operation gives to who may use it, if it is no success here.

@@ -7,8 +7,10 @@ use super::world::{Isp, World};
 use controller::operators::{Permission, Role};
 use controller::testing::Answer;
 use expect_test::expect_file;
+use futures_util::FutureExt as _;
 use serde_json::json;
 use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
 
 /// A row of the table.
 type Cells = Vec<&'static str>;
@@ -46,8 +48,24 @@ impl World {
         let body = self.body(&self.alpha, operation, &self.alpha.ids);
         let mut theirs = self.beta.ids.clone();
         theirs.extend(self.alpha.ids.iter().filter(|(kind, _)| !kind.ends_with("Id")).map(|(a, b)| (a.clone(), b.clone())));
-        let path = operation.path(&theirs) + &foreign_query(operation, &self.beta.ids);
-        self.send(&operation.method, &path, token, body).await
+        self.ask_for_theirs(operation, &theirs, token).await;
+        self.send(&operation.method, &operation.path(&theirs), token, body).await
+    }
+
+    /// Asks for what is the other's by every parameter of the query that could name it: nothing of it comes, and nothing changes.
+    async fn ask_for_theirs(&self, operation: &Operation, theirs: &Ids, token: &str) {
+        let tenant = id(&self.beta.ids, "TenantId");
+        let mut queries = vec![format!("limit=200&tenant={tenant}&tenant_id={tenant}")];
+        let kinds = operation.query.iter().filter_map(|name| Some((name, query_kind(name, &self.beta.ids)?)));
+        queries.extend(kinds.map(|(name, kind)| format!("{name}={}", id(&self.beta.ids, &kind))));
+        for query in queries.iter().filter(|_| operation.method == "GET" && !operation.query.is_empty()) {
+            let before = self.test.db.fingerprint().await;
+            let answer = self.send("GET", &format!("{}&{query}", operation.path(theirs)), token, None).await;
+            let name = operation.name();
+            assert!(answer.status.is_success() || answer.status.is_client_error(), "{name} {query}: {}", answer.body);
+            assert_eq!(self.beta.traces(&answer.body.to_string()), [""; 0], "{name} {query}: {}", answer.body);
+            assert_eq!(self.test.db.fingerprint().await, before, "{name} {query} changed something");
+        }
     }
 
     /// Says what a refusal is called in the table, having checked that it is the right one and that nothing was changed by it.
@@ -180,25 +198,38 @@ async fn the_table_of_operations_and_callers_is_what_is_published() {
     }
     let operations = world.document.operations();
     let mut rows: Vec<Cells> = Vec::new();
+    // What is wrong is collected, so that one run shows all of it.
+    let mut faults = Vec::new();
     for operation in &operations {
-        let mut cells = vec![world.anonymous(operation).await];
+        let mut cells = vec![settle(&mut faults, operation, world.anonymous(operation)).await];
         for (role, token) in &tokens {
-            cells.push(world.role(operation, *role, token).await);
+            cells.push(settle(&mut faults, operation, world.role(operation, *role, token)).await);
         }
-        cells.push(world.other(operation, "another ISP's login", &world.alpha.tenant.token).await);
-        cells.push(world.other(operation, "another ISP's token", &world.alpha.token).await);
-        cells.push(world.by_platform(operation).await);
+        let (login, token) = (&world.alpha.tenant.token, &world.alpha.token);
+        cells.push(settle(&mut faults, operation, world.other(operation, "another ISP's login", login)).await);
+        cells.push(settle(&mut faults, operation, world.other(operation, "another ISP's token", token)).await);
+        cells.push(settle(&mut faults, operation, world.by_platform(operation)).await);
         rows.push(cells);
     }
     let path = format!("/api/v1/platform/tenants/{}/suspend", world.beta.tenant.id);
     let _ = world.test.call("POST", &path, &world.platform, Some(json!({ "reason": "tests" }))).await.expect(204);
     for (operation, cells) in operations.iter().zip(&mut rows) {
-        cells.push(world.suspended(operation).await);
+        cells.push(settle(&mut faults, operation, world.suspended(operation)).await);
     }
+    assert!(faults.is_empty(), "{} cells are not as they should be:\n{}", faults.len(), faults.join("\n"));
     let table = table(&operations, &rows);
     println!("{table}");
     // `UPDATE_EXPECT=1` writes it anew.
     expect_file!["../../../docs/access.md"].assert_eq(&table);
+}
+
+/// Fills a cell, or notes what is wrong with it.
+async fn settle(faults: &mut Vec<String>, operation: &Operation, cell: impl Future<Output = &'static str>) -> &'static str {
+    AssertUnwindSafe(cell).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        faults.push(text.unwrap_or_else(|| format!("{}: a panic without a text", operation.name())));
+        "?"
+    })
 }
 
 fn table(operations: &[Operation], rows: &[Cells]) -> String {
@@ -211,7 +242,6 @@ fn table(operations: &[Operation], rows: &[Cells]) -> String {
         let needs = match operation.access {
             Access::Open => "nothing",
             Access::Anyone => "a credential",
-            Access::Login => "a person's login",
             Access::Login => "a login",
             Access::Needs(permission) => permission.as_str(),
             Access::Platform => "platform",
@@ -250,17 +280,4 @@ pub fn expect_problem(operation: &Operation, who: &str, answer: &Answer, status:
     let got = (answer.status.as_u16(), answer.body["type"].as_str().unwrap_or_default());
     let kind = format!("urn:mastwire:problem:{kind}");
     assert_eq!(got, (status, kind.as_str()), "{} as {who}: {}", operation.name(), answer.body);
-}
-
-/// Asks a list for what is another tenant's, and for another tenant altogether.
-fn foreign_query(operation: &Operation, theirs: &Ids) -> String {
-    if operation.query.is_empty() {
-        return String::new();
-    }
-    let tenant = id(theirs, "TenantId");
-    let mut query = format!("&limit=200&tenant={tenant}&tenant_id={tenant}");
-    for (parameter, kind) in operation.query.iter().filter_map(|name| Some((name, query_kind(name, theirs)?))) {
-        query += &format!("&{parameter}={}", id(theirs, &kind));
-    }
-    query
 }

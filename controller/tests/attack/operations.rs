@@ -19,6 +19,9 @@ pub enum Access {
     Platform,
 }
 
+/// Operations that want one of several parameters, which the document cannot say: the end of the path, and one of them.
+const ASKED_WITH: &[(&str, &str, &str)] = &[("/api/v1/credentials", "mac", "02:00:00:00:00:01")];
+
 /// One operation.
 #[derive(Debug)]
 pub struct Operation {
@@ -227,6 +230,11 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
         ),
         None => panic!("{method} {path} does not say in `x-permission` who may use it"),
     };
+    let asked: Vec<(String, Option<String>)> = ASKED_WITH
+        .iter()
+        .filter(|(known, ..)| path.ends_with(known) && in_path.is_empty())
+        .map(|(_, name, value)| ((*name).to_owned(), Some((*value).to_owned())))
+        .collect();
     Operation {
         method: method.to_uppercase(),
         path: path.to_owned(),
@@ -234,7 +242,7 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
         parts: in_path.iter().map(part).collect(),
         body: content["application/json"]["schema"]["$ref"].as_str().map(|text| last(text).to_owned()),
         csv: content["text/csv"].is_object(),
-        must: query.iter().filter(|parameter| parameter["required"] == true).map(must).collect(),
+        must: query.iter().filter(|parameter| parameter["required"] == true).map(must).chain(asked).collect(),
         query: query.iter().map(name).collect(),
         successes: operation["responses"].as_object().expect("responses").keys().filter_map(success).collect(),
         open: operation["security"] == json!([{}]),

@@ -97,10 +97,8 @@ async fn remove_operator(State(app): State<Arc<App>>, scope: TenantScope, Id(id)
 #[serde(deny_unknown_fields)]
 struct Assign {
     /// Routers, one by one.
-    #[serde(default)]
     routers: Vec<RouterId>,
     /// Sites: all routers there, and at whatever stands below them.
-    #[serde(default)]
     sites: Vec<SiteId>,
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 /// A login that is in force.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LoginSessionView)]
 pub struct SessionView {
     /// The login.
     pub id: LoginSessionId,

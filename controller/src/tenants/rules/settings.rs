@@ -91,6 +91,7 @@ impl Default for Invoices {
 /// What happens to a customer whose time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ExpiryEnding)]
 pub enum Ending {
     /// The customer stays connected and reaches only the pay page.
     Redirect,
