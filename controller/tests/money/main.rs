@@ -3,6 +3,7 @@
 
 mod accounts;
 mod attempts;
+mod commands;
 mod compensation;
 mod expenses;
 mod fixture;
