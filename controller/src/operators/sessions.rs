@@ -50,7 +50,9 @@ pub async fn end_own(app: &App, person: &Person, id: Option<LoginSessionId>) -> 
         None => {
             let mut tx = app.db.platform(&person.actor, "an operator ended their own logins", now).await?;
             let ended = store::sessions::end_platform(&mut tx, &which, now).await?;
-            tx.commit().await?;
+            if ended > 0 {
+                tx.commit().await?;
+            }
             ended
         }
     };
