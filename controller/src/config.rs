@@ -172,7 +172,19 @@ impl Settings {
         }
         let public_url = public_url.trim_end_matches('/').to_owned();
         let database_url = self.database_url;
-        Ok(Config { data, http, tls, hub, endpoint_host, endpoint_port, endpoint_guessed, public_url, supernet, platform_second_factor, database_url })
+        Ok(Config {
+            data,
+            http,
+            tls,
+            hub,
+            endpoint_host,
+            endpoint_port,
+            endpoint_guessed,
+            public_url,
+            supernet,
+            platform_second_factor,
+            database_url,
+        })
     }
 }
 

@@ -2,8 +2,8 @@
 //! (`store.rs`) and HTTP (`routes.rs`). `app` is built once and passed down; `http` only assembles.
 
 pub mod app;
-pub mod backups;
 pub mod audit;
+pub mod backups;
 pub mod cli;
 pub mod config;
 pub mod customers;

@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::config::{Config, HTTP_DEFAULT};
 use crate::http::Server;
 use crate::provisioning::Provisioner;
-use crate::tenants::Rates;
 use crate::secrets::{MasterFile, MasterKey, Vault};
+use crate::tenants::Rates;
 use crate::tunnels::{self, Tunnels};
 use crate::{enrolment, http, operators, workers};
 use anyhow::{Context as _, bail};
@@ -154,7 +154,17 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (vault, new_key) = open_vault(&folder.path, &entropy)?;
     let Database { db, cluster } = open_database(&config, entropy.clone()).await?;
     let (tunnels, events) = Tunnels::start(&db, &vault, &*clock, &*entropy, &config).await?;
-    let app = Arc::new(App { db, vault, clock, entropy, tunnels, provisioner: Provisioner::default(), rates: Rates::default(), throttle: operators::Throttle::default(), config });
+    let app = Arc::new(App {
+        db,
+        vault,
+        clock,
+        entropy,
+        tunnels,
+        provisioner: Provisioner::default(),
+        rates: Rates::default(),
+        throttle: operators::Throttle::default(),
+        config,
+    });
     let address = server.address()?;
     greet(&app, address, new_key.then(|| folder.path.join("master.key"))).await?;
     run(&app, server, events, stop).await?;

@@ -15,6 +15,7 @@ mod payers;
 mod phones;
 mod routes;
 mod rules;
+mod search;
 mod store;
 mod texts;
 mod watched;
@@ -29,6 +30,7 @@ pub use passwords::{password, reset_password};
 pub use payers::{Entitled, RecognisedBy, expect, give_time, lock_entitled, recognise};
 pub use routes::routes;
 pub use rules::readable;
+pub use search::{Search, list};
 pub use store::{Customer, CustomerView, ImportView, Observed, Timeline, lock, timeline};
 pub use watched::{Service, by_logins, exists, owed, owed_on, service};
 

@@ -10,6 +10,7 @@ use expect_test::expect_file;
 use futures_util::FutureExt as _;
 use serde_json::json;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 
 /// A row of the table.
@@ -218,7 +219,7 @@ async fn the_table_of_operations_and_callers_is_what_is_published() {
     }
     assert!(faults.is_empty(), "{} cells are not as they should be:\n{}", faults.len(), faults.join("\n"));
     let table = table(&operations, &rows);
-    println!("{table}");
+    writeln!(std::io::stdout(), "{table}").expect("somebody reads");
     // `UPDATE_EXPECT=1` writes it anew.
     expect_file!["../../../docs/access.md"].assert_eq(&table);
 }

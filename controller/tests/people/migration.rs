@@ -27,6 +27,8 @@ const ROWS: [&str; 6] = [
        FROM batch b JOIN customer c ON c.tenant_id = b.tenant_id AND c.login = 'k7pm'",
 ];
 
+type Found = (String, String, String, String, bool, Option<bool>, Option<bool>);
+
 #[tokio::test]
 async fn earlier_customers_get_numbers_a_past_and_names_to_be_found_by() {
     let old = OldDb::before(11).await;
@@ -55,7 +57,7 @@ async fn earlier_customers_get_numbers_a_past_and_names_to_be_found_by() {
     )
     .fetch_all(&mut superuser)
     .await
-    .map(|rows: Vec<(String, String, String, String, bool, Option<bool>, Option<bool>)>| {
+    .map(|rows: Vec<Found>| {
         rows.into_iter().map(|(a, b, c, d, e, f, g)| (a, b, c, d, e, f.unwrap_or(false), g.unwrap_or(false))).collect()
     })
     .expect("rows");

@@ -20,7 +20,10 @@ mod upgrade;
 
 pub use cluster::{Binaries, Cluster, ClusterError, ClusterOptions};
 pub use doors::{ActorLabel, Db, DbError, Origin, PlatformActor, PlatformTx, Reach, TenantDoor, TenantTx, on_constraint};
-pub use locator::{Locator, Login, LoginMembership, NamedTenant, OnHub, OpenInvitation, OperatorCredential, TenantStanding, TokenCredential, VisitCredential};
+pub use locator::{
+    Locator, Login, LoginMembership, NamedTenant, OnHub, OpenInvitation, OperatorCredential, TenantStanding, TokenCredential,
+    VisitCredential,
+};
 pub use migrate::{MigrateError, Source, connect, migrate};
 pub use schedule::ScheduleRow;
 #[cfg(feature = "testing")]

@@ -28,7 +28,7 @@ fn text(report: &Report) -> String {
 
 /// Returns what the rules about the chains found.
 async fn chains(test: &TestDb) -> Vec<String> {
-    let report = test.db().audit(now()).await.unwrap();
+    let report = test.db().audit(now()).await.expect("works");
     let rules = report.rules.iter().filter(|rule| rule.name.ends_with("-chain"));
     rules.flat_map(|rule| rule.findings.iter().map(|finding| format!("{} {}", finding.place, finding.what))).collect()
 }
@@ -48,14 +48,14 @@ async fn two_tenants() -> TestDb {
 
 /// Writes a line of a tenant's log, as a part of the controller does, and commits or not.
 async fn write(test: &TestDb, tenant: &str, action: &str, at: &str, commit: bool) {
-    let doors = test.db().locator().tenants("test").await.unwrap();
-    let wanted = TenantId::from_uuid(tenant.parse().unwrap());
+    let doors = test.db().locator().tenants("test").await.expect("works");
+    let wanted = TenantId::from_uuid(tenant.parse().expect("works"));
     let door = doors.into_iter().find(|door| door.tenant() == wanted).expect("the tenant is there");
-    let origin = Origin { request_id: "req_1".to_owned(), source: Some("192.0.2.7".parse().unwrap()) };
-    let mut tx = test.db().tenant(&door.with_origin(Some(origin))).await.unwrap();
-    tx.audit(at.parse().unwrap(), action, "cus_1", json!({ "name": "O'Neil \"é\"" })).await.unwrap();
+    let origin = Origin { request_id: "req_1".to_owned(), source: Some("192.0.2.7".parse().expect("works")) };
+    let mut tx = test.db().tenant(&door.with_origin(Some(origin))).await.expect("works");
+    tx.audit(at.parse().expect("works"), action, "cus_1", json!({ "name": "O'Neil \"é\"" })).await.expect("works");
     if commit {
-        tx.commit().await.unwrap();
+        tx.commit().await.expect("works");
     }
 }
 
@@ -66,7 +66,7 @@ async fn refused(connection: &mut PgConnection, statement: &str) -> String {
 #[tokio::test]
 async fn a_migrated_database_has_no_findings() {
     let test = TestDb::new().await;
-    let report = test.db().audit(now()).await.unwrap();
+    let report = test.db().audit(now()).await.expect("works");
     assert_eq!(report.found(), 0, "{}", text(&report));
     assert!(TABLES.is_sorted_by_key(|table| table.name), "the registry is kept in order of name");
     assert!(TABLES.iter().all(|table| !table.about.is_empty()), "every table says what a row is");
@@ -85,7 +85,7 @@ async fn lines_are_numbered_without_gaps_and_hold() {
     )
     .fetch_all(&mut superuser)
     .await
-    .unwrap();
+    .expect("works");
     let from = "req_1 192.0.2.7".to_owned();
     let line = |tenant: &str, seq, action: &str| (tenant.to_owned(), seq, action.to_owned(), from.clone());
     assert_eq!(lines, [line(A, 1, "customer.create"), line(A, 2, "customer.change"), line(B, 1, "customer.create")]);
@@ -103,7 +103,7 @@ async fn many_at_once_make_one_chain_each() {
     assert!(chains(&test).await.is_empty(), "{:?}", chains(&test).await);
     let mut superuser = test.connect_as("postgres").await;
     let ends: Vec<i64> =
-        sqlx::query_scalar("SELECT seq FROM audit_head ORDER BY tenant_id").fetch_all(&mut superuser).await.unwrap();
+        sqlx::query_scalar("SELECT seq FROM audit_head ORDER BY tenant_id").fetch_all(&mut superuser).await.expect("works");
     assert_eq!(ends, [16, 16], "what was rolled back left no gap");
 }
 
@@ -121,14 +121,14 @@ async fn nobody_changes_a_line_or_slips_one_in() {
     sqlx::query("INSERT INTO platform_audit (id, at, actor, reason) VALUES (gen_random_uuid(), now(), 'test', 'test')")
         .execute(&mut owner)
         .await
-        .unwrap();
+        .expect("works");
     for role in ["mastwire_app", "mastwire_platform", "mastwire_owner", "postgres"] {
         let mut connection = test.connect_as(role).await;
         let begin = format!("SET app.tenant_id = '{A}'; SET app.reach = 'all'");
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await.expect("works");
         // The setting of declared upkeep opens nothing to anybody but the owner's own functions.
         if role != "mastwire_owner" {
-            sqlx::query("SET app.upkeep = 'on'").execute(&mut connection).await.unwrap();
+            sqlx::query("SET app.upkeep = 'on'").execute(&mut connection).await.expect("works");
         }
         for statement in changes {
             let text = refused(&mut connection, statement).await;
@@ -136,7 +136,7 @@ async fn nobody_changes_a_line_or_slips_one_in() {
         }
     }
     // A number and a hash of one's own are not taken.
-    let tenant = TenantId::from_uuid(A.parse().unwrap());
+    let tenant = TenantId::from_uuid(A.parse().expect("works"));
     let forged = |tenant: &str| {
         format!(
             "INSERT INTO audit_log (tenant_id, id, at, seq, actor, action, target, hash) VALUES ('{tenant}', gen_random_uuid(), '2026-01-15Z', 77, 'x', 'y', 'z', sha256('z'))"
@@ -145,7 +145,7 @@ async fn nobody_changes_a_line_or_slips_one_in() {
     assert_eq!(test.try_as_app(tenant, &forged(A)).await, Ok(1));
     let mut app = test.connect_as("mastwire_app").await;
     let begin = format!("SET app.tenant_id = '{A}'; SET app.reach = 'all'; SET app.upkeep = 'on'; {}", forged(A));
-    sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut app).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut app).await.expect("works");
     assert!(chains(&test).await.is_empty(), "the trigger gave it the next number");
     // Another tenant's chain is not even locked.
     let text = test.try_as_app(tenant, &forged(B)).await.expect_err("it is another's");
@@ -156,31 +156,31 @@ async fn nobody_changes_a_line_or_slips_one_in() {
 async fn a_dropped_month_leaves_an_anchor_and_the_chain_holds() {
     let test = two_tenants().await;
     let mut owner = test.connect_as("mastwire_owner").await;
-    sqlx::query("SELECT ensure_partitions('2020-01-01Z', '2020-02-01Z')").execute(&mut owner).await.unwrap();
+    sqlx::query("SELECT ensure_partitions('2020-01-01Z', '2020-02-01Z')").execute(&mut owner).await.expect("works");
     // The third line is of January although February has begun: its transaction began before.
     for at in ["2020-01-30T00:00:00Z", "2020-02-01T00:00:01Z", "2020-01-31T23:59:59Z", "2020-02-02T00:00:00Z"] {
         write(&test, A, "customer.change", at, true).await;
     }
     let mut platform = test.connect_as("mastwire_platform").await;
     let gone: i64 =
-        sqlx::query_scalar("SELECT drop_partitions('audit_log', '2020-02-15Z')").fetch_one(&mut platform).await.unwrap();
+        sqlx::query_scalar("SELECT drop_partitions('audit_log', '2020-02-15Z')").fetch_one(&mut platform).await.expect("works");
     assert_eq!(gone, 2, "February is not over by then");
     let anchors: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT first_seq, last_seq FROM audit_anchor ORDER BY 1").fetch_all(&mut owner).await.unwrap();
+        sqlx::query_as("SELECT first_seq, last_seq FROM audit_anchor ORDER BY 1").fetch_all(&mut owner).await.expect("works");
     assert_eq!(anchors, [(1, 1), (3, 3)]);
     assert!(chains(&test).await.is_empty(), "{:?}", chains(&test).await);
     write(&test, A, "customer.change", "2026-01-15T09:00:00Z", true).await;
     assert!(chains(&test).await.is_empty(), "it goes on");
 
     // What nobody may have meant: everything up to tomorrow. The last two months stay.
-    sqlx::query("SELECT drop_partitions('audit_log', now() + interval '1 day')").execute(&mut platform).await.unwrap();
+    sqlx::query("SELECT drop_partitions('audit_log', now() + interval '1 day')").execute(&mut platform).await.expect("works");
     let left: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'audit_log'::regclass
             AND c.relname IN (to_char(now() AT TIME ZONE 'UTC', '\"audit_log_\"YYYY_MM'), to_char(now() AT TIME ZONE 'UTC' - interval '1 month', '\"audit_log_\"YYYY_MM'))",
     )
     .fetch_one(&mut owner)
     .await
-    .unwrap();
+    .expect("works");
     assert_eq!(left, 2);
     let text = refused(&mut platform, "SELECT drop_partitions('customer', now())").await;
     assert!(text.contains("is not cut by month"), "{text}");
@@ -189,17 +189,19 @@ async fn a_dropped_month_leaves_an_anchor_and_the_chain_holds() {
 #[tokio::test]
 async fn a_row_of_a_month_that_is_not_there_is_refused_until_it_is_made() {
     let test = two_tenants().await;
-    let tenant = TenantId::from_uuid(A.parse().unwrap());
+    let tenant = TenantId::from_uuid(A.parse().expect("works"));
     let late = format!(
         "INSERT INTO audit_log (tenant_id, id, at, actor, action, target) VALUES ('{A}', gen_random_uuid(), '2040-06-15Z', 'x', 'y', 'z')"
     );
     let text = test.try_as_app(tenant, &late).await.expect_err("no such month");
     assert!(text.contains("no partition"), "{text}");
     let mut platform = test.connect_as("mastwire_platform").await;
-    let made: i32 =
-        sqlx::query_scalar("SELECT ensure_partitions('2040-06-01Z', '2040-06-02Z')").fetch_one(&mut platform).await.unwrap();
+    let made: i32 = sqlx::query_scalar("SELECT ensure_partitions('2040-06-01Z', '2040-06-02Z')")
+        .fetch_one(&mut platform)
+        .await
+        .expect("works");
     let cut = TABLES.iter().filter(|table| table.partitioned_by.is_some()).count();
-    assert_eq!(usize::try_from(made).unwrap(), cut, "one for each table that is cut by month");
+    assert_eq!(usize::try_from(made).expect("works"), cut, "one for each table that is cut by month");
     assert_eq!(test.try_as_app(tenant, &late).await, Ok(1));
     let text = refused(&mut platform, "SELECT ensure_partitions('2000-01-01Z', '2100-01-01Z')").await;
     assert!(text.contains("20 years"), "{text}");
@@ -217,21 +219,21 @@ async fn a_row_of_a_month_that_is_not_there_is_refused_until_it_is_made() {
 #[tokio::test]
 async fn the_platforms_lines_are_chained_and_tell_the_tenant() {
     let test = two_tenants().await;
-    let tenant = TenantId::from_uuid(A.parse().unwrap());
+    let tenant = TenantId::from_uuid(A.parse().expect("works"));
     for number in 0..3 {
         let actor = PlatformActor::system("test");
-        let mut tx = test.db().platform(&actor, &format!("reason {number}"), now()).await.unwrap();
+        let mut tx = test.db().platform(&actor, &format!("reason {number}"), now()).await.expect("works");
         tx.audit_tenant(tenant, now(), "tenant.suspend", "ten_1", json!({}));
         if number != 1 {
-            tx.commit().await.unwrap();
+            tx.commit().await.expect("works");
         }
     }
     let mut superuser = test.connect_as("postgres").await;
     let lines: Vec<(i64, String)> =
-        sqlx::query_as("SELECT seq, reason FROM platform_audit ORDER BY seq").fetch_all(&mut superuser).await.unwrap();
+        sqlx::query_as("SELECT seq, reason FROM platform_audit ORDER BY seq").fetch_all(&mut superuser).await.expect("works");
     assert_eq!(lines, [(1, "reason 0".to_owned()), (2, "reason 2".to_owned())]);
     let told: Vec<(i64, String)> =
-        sqlx::query_as("SELECT seq, actor FROM audit_log ORDER BY seq").fetch_all(&mut superuser).await.unwrap();
+        sqlx::query_as("SELECT seq, actor FROM audit_log ORDER BY seq").fetch_all(&mut superuser).await.expect("works");
     assert_eq!(told, [(1, "system:test".to_owned()), (2, "system:test".to_owned())]);
     assert!(chains(&test).await.is_empty());
 }
@@ -247,15 +249,17 @@ async fn lines_from_before_are_taken_into_the_chain() {
                    'number.' || n, 'cus_1', jsonb_build_object('n', n) FROM generate_series(1, 5) AS n;
          INSERT INTO platform_audit (id, at, actor, reason) SELECT gen_random_uuid(), now(), 'system:x', 'reason' FROM generate_series(1, 3);"
     );
-    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut owner).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut owner).await.expect("works");
     drop(owner);
     let test = old.migrate().await;
     let mut superuser = test.connect_as("postgres").await;
-    let lines: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT seq, action, details::text FROM audit_log ORDER BY seq").fetch_all(&mut superuser).await.unwrap();
+    let lines: Vec<(i64, String, String)> = sqlx::query_as("SELECT seq, action, details::text FROM audit_log ORDER BY seq")
+        .fetch_all(&mut superuser)
+        .await
+        .expect("works");
     let wanted: Vec<_> = (1..=5).map(|n| (n, format!("number.{n}"), format!("{{\"n\": {n}}}"))).collect();
     assert_eq!(lines, wanted);
-    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM platform_audit").fetch_one(&mut superuser).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM platform_audit").fetch_one(&mut superuser).await.expect("works");
     assert_eq!(kept, 3);
     assert!(chains(&test).await.is_empty(), "{:?}", chains(&test).await);
     write(&test, A, "customer.create", "2026-11-15T09:00:00Z", true).await;

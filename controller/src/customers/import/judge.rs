@@ -78,6 +78,54 @@ pub(super) fn judge(rows: Vec<Read>, mut known: Known, entropy: &dyn Entropy, no
 /// Makes a customer out of a row; the address is taken from then on.
 fn draft(login: String, mut row: Row, known: &mut Known, id: CustomerId) -> Result<Draft, Vec<Fault>> {
     let mut faults: Vec<Fault> = Vec::new();
+    let (router, package, site) = names(&mut row, known, &mut faults);
+    let address = row.filled("address").map(|text| text.parse::<Ipv4Addr>());
+    let unreadable = matches!(address, Some(Err(_)));
+    if unreadable {
+        faults.push(("address", "write an IPv4 address".to_owned()));
+    }
+    let location = location(&mut row).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
+    let status = status(&mut row).unwrap_or_else(|fault| {
+        faults.push(fault);
+        CustomerStatus::Active
+    });
+    let Some(package) = package else { return Err(faults) };
+    // Where the router is not known, nothing is written, whatever stands here.
+    let router = router.unwrap_or(RouterId::from_uuid(uuid::Uuid::nil()));
+    let new = NewCustomer {
+        password: row.filled("password").map(Into::into),
+        full_name: row.take("full_name"),
+        phone: row.take("phone"),
+        email: row.take("email"),
+        language: row.take("language"),
+        notes: row.take("notes"),
+        location,
+        site,
+        address: address.and_then(Result::ok),
+        mac: row.filled("mac"),
+        ..NewCustomer::named(login, router, package.id)
+    };
+    match rules::draft(id, new, package.kind, Origin::Import, known.ground) {
+        Ok(draft) => {
+            if draft.address.is_some_and(|address| !known.addresses.insert((router, address))) {
+                faults.push(("address", "another customer of this router has it".to_owned()));
+            }
+            if faults.is_empty() { Ok(Draft { status, ..draft }) } else { Err(faults) }
+        }
+        Err(more) => {
+            // An address that cannot be read is no address that is missing.
+            let more = more.into_iter().filter(|(field, _)| !(unreadable && *field == "address"));
+            faults.extend(more.map(|(field, message)| (field, message.to_owned())));
+            Err(faults)
+        }
+    }
+}
+
+/// Finds what a row names: router, package and site.
+fn names(row: &mut Row, known: &Known, faults: &mut Vec<Fault>) -> (Option<RouterId>, Option<PackageView>, Option<SiteId>) {
     let router = known.routers.get(&row.take("router")).copied();
     if router.is_none() {
         faults.push(("router", "there is no router with this name".to_owned()));
@@ -98,60 +146,14 @@ fn draft(login: String, mut row: Row, known: &mut Known, id: CustomerId) -> Resu
         faults
             .push(("site", "there is no such site: write the names on the way to it, as in Kilimani/House 7/Flat 3".to_owned()));
     }
-    let address = row.filled("address").map(|text| text.parse::<Ipv4Addr>());
-    if matches!(address, Some(Err(_))) {
-        faults.push(("address", "write an IPv4 address".to_owned()));
-    }
-    let location = location(&mut row).unwrap_or_else(|fault| {
-        faults.push(fault);
-        None
-    });
-    let status = match row.take("status").as_str() {
-        "" | "active" => CustomerStatus::Active,
-        "suspended" => CustomerStatus::Suspended,
-        _ => {
-            faults.push(("status", "write active or suspended, or leave it empty".to_owned()));
-            CustomerStatus::Active
-        }
-    };
-    let nobody = RouterId::from_uuid(uuid::Uuid::nil());
-    let new = NewCustomer {
-        login,
-        password: row.filled("password").map(Into::into),
-        full_name: row.take("full_name"),
-        phone: row.take("phone"),
-        email: row.take("email"),
-        language: row.take("language"),
-        notes: row.take("notes"),
-        location,
-        router: router.unwrap_or(nobody),
-        site: site.flatten(),
-        package: package.map_or(PackageId::from_uuid(uuid::Uuid::nil()), |package| package.id),
-        address: address.and_then(Result::ok),
-        mac: row.filled("mac"),
-    };
-    let Some(package) = package else { return Err(faults) };
-    let missing = faults.iter().any(|(field, _)| *field == "address");
-    let draft = match rules::draft(id, new, package.kind, Origin::Import, known.ground) {
-        Ok(draft) => Some(Draft { status, ..draft }),
-        Err(more) => {
-            // An address that cannot be read is no address that is missing.
-            let more = more.into_iter().filter(|(field, _)| !(missing && *field == "address"));
-            faults.extend(more.map(|(field, message)| (field, message.to_owned())));
-            None
-        }
-    };
-    let taken = draft
-        .as_ref()
-        .and_then(|draft| draft.address)
-        .zip(router)
-        .is_some_and(|(address, router)| !known.addresses.insert((router, address)));
-    if taken {
-        faults.push(("address", "another customer of this router has it".to_owned()));
-    }
-    match draft {
-        Some(draft) if faults.is_empty() => Ok(draft),
-        Some(_) | None => Err(faults),
+    (router, package.cloned(), site.flatten())
+}
+
+fn status(row: &mut Row) -> Result<CustomerStatus, Fault> {
+    match row.take("status").as_str() {
+        "" | "active" => Ok(CustomerStatus::Active),
+        "suspended" => Ok(CustomerStatus::Suspended),
+        _ => Err(("status", "write active or suspended, or leave it empty".to_owned())),
     }
 }
 

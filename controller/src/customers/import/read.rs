@@ -176,12 +176,15 @@ fn row(record: &ByteRecord, places: &[usize]) -> Result<Row, Fault> {
 mod tests {
     use super::*;
 
-    fn cells(file: &[u8]) -> Vec<(u64, Result<(String, String), Fault>)> {
+    /// The line of a row, with its login and notes.
+    type Cells = (u64, Result<(String, String), Fault>);
+
+    fn cells(file: &[u8]) -> Vec<Cells> {
         let rows = read(file).expect("a table").into_iter();
         rows.map(|(line, row)| (line, row.map(|mut row| (row.take("login"), row.take("notes"))))).collect()
     }
 
-    fn good(line: u64, login: &str, notes: &str) -> (u64, Result<(String, String), Fault>) {
+    fn good(line: u64, login: &str, notes: &str) -> Cells {
         (line, Ok((login.to_owned(), notes.to_owned())))
     }
 

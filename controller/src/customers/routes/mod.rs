@@ -4,12 +4,11 @@ mod files;
 
 use super::{
     CredentialView, Credentials, CustomerChange, CustomerError, CustomerMove, CustomerMoved, CustomerStatus, CustomerView,
-    NewCustomer, PackageKind, Wanted, passwords, phones, store, texts,
+    NewCustomer, PackageKind, Search, Wanted, passwords, store,
 };
 use crate::app::App;
 use crate::http::idempotency::{Found, IdempotencyKey, finish, look};
 use crate::http::{Body, FieldError, Id, List, Page, Params, Permission, Problem, ProblemKind, TenantScope};
-use crate::tenants;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -89,35 +88,15 @@ struct Filter {
     /// Only those whose phone number begins so, written in any usual form.
     phone: Option<String>,
     /// Only the one with this account number.
-    account: Option<String>,
+    account_number: Option<String>,
     /// Only those with this device.
     mac: Option<String>,
 }
 
-impl Filter {
-    /// Brings what was typed into the forms that are stored.
-    async fn settled(self, tx: &mut TenantTx) -> Result<store::Filter, CustomerError> {
-        let phone = match self.phone {
-            Some(phone) => Some(phones::beginning(&phone, tenants::country(tx).await?)?),
-            None => None,
-        };
-        let account = |typed: String| {
-            super::account_number(&typed).ok_or(CustomerError::Field {
-                field: "account",
-                message: "an account number has eight digits; one of these is wrong",
-            })
-        };
-        Ok(store::Filter {
-            router: self.router,
-            site: self.site,
-            kind: self.kind,
-            status: self.status,
-            login: self.login,
-            name: self.name.as_deref().map(texts::folded),
-            phone,
-            account: self.account.map(account).transpose()?,
-            mac: self.mac.as_deref().map(super::rules::mac).transpose()?,
-        })
+impl From<Filter> for Search {
+    fn from(filter: Filter) -> Self {
+        let Filter { router, site, kind, status, login, name, phone, account_number, mac } = filter;
+        Self { router, site, kind, status, login, name, phone, account_number, mac }
     }
 }
 
@@ -129,9 +108,7 @@ async fn list(
     Params(filter): Params<Filter>,
     page: Page,
 ) -> Result<Json<List<CustomerView>>, Problem> {
-    let mut tx = scope.read(&app, Permission::CustomersRead).await?;
-    let filter = filter.settled(&mut tx).await?;
-    Ok(Json(page.list(store::list(&mut tx, &filter, &page, app.clock.now()).await?)))
+    Ok(Json(super::list(&app, &scope, filter.into(), &page).await?))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

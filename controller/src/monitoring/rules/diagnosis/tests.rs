@@ -71,7 +71,7 @@ fn customer_is_told(change: impl FnOnce(&mut CustomerFacts), golden: Expect) {
 }
 
 #[test]
-fn routers() {
+fn routers_that_are_not_reached() {
     router_is_told(
         |_| {},
         expect![[r#"
@@ -124,6 +124,10 @@ fn routers() {
         on the router: /ip service set api disabled=no port=8728
     "#]],
     );
+}
+
+#[test]
+fn routers_that_are_reached_and_not_served() {
     router_is_told(
         |facts| facts.reached = Reached::WrongPassword,
         expect![[r#"
