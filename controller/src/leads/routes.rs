@@ -1,8 +1,7 @@
 //! Leads over HTTP.
 
-use super::{LeadChange, LeadError, LeadView, NewLead, Stage, store};
+use super::{LeadChange, LeadError, LeadView, NewCustomer, NewLead, Stage, store};
 use crate::app::App;
-use crate::customers::NewCustomer;
 use crate::http::{Body, Id, List, Page, Params, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;
