@@ -45,7 +45,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[into_params(parameter_in = Query)]
 struct Filter {
     /// Only those for one account.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, example = "rent")]
     account: Option<super::AccountCode>,
 }
 

@@ -40,7 +40,7 @@ async fn a_limited_technician_sees_what_is_assigned_and_nothing_else() {
     let (id, tech) = test.operator(&alpha, "tech", json!({ "role": "field_tech", "reach": "assigned" })).await;
     assert_eq!(ids(&get(&test, "/routers", &tech).await.expect(200)), [""; 0], "nothing is assigned yet");
 
-    assign(&test, &alpha, &id, json!({ "routers": [near] })).await;
+    assign(&test, &alpha, &id, json!({ "routers": [near], "sites": [] })).await;
     assert_eq!(ids(&get(&test, "/routers", &tech).await.expect(200)), std::slice::from_ref(&near));
     assert_eq!(ids(&get(&test, "/customers", &tech).await.expect(200)), std::slice::from_ref(&jane));
     let _ = get(&test, &format!("/routers/{near}"), &tech).await.expect(200);
@@ -74,7 +74,7 @@ async fn a_site_is_assigned_with_all_that_stands_below_it_also_when_the_tree_cha
     stand(&test, &alpha, &in_flat, &flat).await;
     stand(&test, &alpha, &in_valley, &valley).await;
     let (id, tech) = test.operator(&alpha, "tech", json!({ "role": "field_tech", "reach": "assigned" })).await;
-    assign(&test, &alpha, &id, json!({ "sites": [hill] })).await;
+    assign(&test, &alpha, &id, json!({ "routers": [], "sites": [hill] })).await;
     assert_eq!(ids(&get(&test, "/routers", &tech).await.expect(200)), std::slice::from_ref(&in_flat));
     // A router that is put there later is theirs, and one that is taken away is not any more.
     stand(&test, &alpha, &in_valley, &house).await;
@@ -106,7 +106,7 @@ async fn who_sees_a_part_adds_routers_to_it_and_makes_nothing_that_sees_more() {
         .expect(201);
     for who in [&id, &deputy_id] {
         let path = format!("/operators/{who}/assignments");
-        let _ = call(&test, "PUT", &path, &deputy, Some(json!({ "routers": [other] }))).await.expect(404);
+        let _ = call(&test, "PUT", &path, &deputy, Some(json!({ "routers": [other], "sites": [] }))).await.expect(404);
     }
     let widen = json!({ "reach": "all" });
     let _ = call(&test, "PATCH", &format!("/operators/{deputy_id}"), &deputy, Some(widen)).await.expect(403);
@@ -119,8 +119,8 @@ async fn assignments_name_the_tenants_own_things() {
     let theirs = router(&test, &beta.token, "theirs").await;
     let (id, _) = test.operator(&alpha, "tech", json!({ "role": "field_tech", "reach": "assigned" })).await;
     let path = format!("/operators/{id}/assignments");
-    let _ = call(&test, "PUT", &path, &alpha.token, Some(json!({ "routers": [theirs] }))).await.expect(404);
+    let _ = call(&test, "PUT", &path, &alpha.token, Some(json!({ "routers": [theirs], "sites": [] }))).await.expect(404);
     let hill = site(&test, &beta, "Hill", None).await;
-    let _ = call(&test, "PUT", &path, &alpha.token, Some(json!({ "sites": [hill] }))).await.expect(404);
-    let _ = call(&test, "PUT", &path, &beta.token, Some(json!({ "routers": [theirs] }))).await.expect(404);
+    let _ = call(&test, "PUT", &path, &alpha.token, Some(json!({ "routers": [], "sites": [hill] }))).await.expect(404);
+    let _ = call(&test, "PUT", &path, &beta.token, Some(json!({ "routers": [theirs], "sites": [] }))).await.expect(404);
 }

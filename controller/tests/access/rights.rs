@@ -72,7 +72,7 @@ async fn nobody_gives_what_they_do_not_have_or_touches_who_has_more() {
         ("PATCH", admin.clone(), Some(json!({ "role": "viewer" }))),
         ("DELETE", admin.clone(), None),
         ("POST", format!("{admin}/reset"), None),
-        ("PUT", format!("{admin}/assignments"), Some(json!({ "routers": [] }))),
+        ("PUT", format!("{admin}/assignments"), Some(json!({ "routers": [], "sites": [] }))),
         ("POST", "/invitations".to_owned(), Some(json!({ "login": "eve", "role": "admin" }))),
         ("POST", "/invitations".to_owned(), Some(json!({ "login": "eve", "role": "viewer", "added": ["data.export"] }))),
         ("POST", "/tokens".to_owned(), Some(json!({ "name": "eve", "role": "admin" }))),

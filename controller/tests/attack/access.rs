@@ -21,3 +21,18 @@ pub const NO_SUCCESS: &[(&str, u16, &str)] = &[
 pub fn no_success(operation: &str) -> Option<u16> {
     NO_SUCCESS.iter().find(|(known, ..)| *known == operation).map(|(_, status, _)| *status)
 }
+
+/// What asks for more than its own permission, because nobody gives what they do not have or changes who has more. A stale line fails.
+const ASKS_FOR_MORE: &[&str] = &[
+    "POST /invitations",
+    "DELETE /login-sessions/{id}",
+    "DELETE /operators/{id}",
+    "PUT /operators/{id}/assignments",
+    "POST /operators/{id}/reset",
+    "POST /tokens",
+];
+
+/// Whether an operation is refused to who has its permission and no other, on what an admin has made.
+pub fn asks_for_more(operation: &str) -> bool {
+    ASKS_FOR_MORE.contains(&operation)
+}

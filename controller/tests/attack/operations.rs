@@ -37,8 +37,10 @@ pub struct Operation {
     pub body: Option<String>,
     /// Whether the body is a file in CSV.
     pub csv: bool,
-    /// The query's parameters.
+    /// The query's parameters that may take an id: those without an example.
     pub query: Vec<String>,
+    /// Whether it has a query at all.
+    pub has_query: bool,
     /// The parameters that a query must have, filled in.
     must: Vec<(String, Option<String>)>,
     /// The statuses of success.
@@ -243,7 +245,8 @@ fn describe(path: &str, method: &str, operation: &Value) -> Operation {
         body: content["application/json"]["schema"]["$ref"].as_str().map(|text| last(text).to_owned()),
         csv: content["text/csv"].is_object(),
         must: query.iter().filter(|parameter| parameter["required"] == true).map(must).chain(asked).collect(),
-        query: query.iter().map(name).collect(),
+        query: query.iter().filter(|parameter| parameter["example"].is_null()).map(name).collect(),
+        has_query: !query.is_empty(),
         successes: operation["responses"].as_object().expect("responses").keys().filter_map(success).collect(),
         open: operation["security"] == json!([{}]),
     }

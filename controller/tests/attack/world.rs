@@ -3,6 +3,7 @@
 use super::operations::{Document, Ids, Operation, id};
 use axum::body::Body;
 use axum::http::{Request, header};
+use controller::jobs;
 use controller::operators::Role;
 use controller::payments::attempts;
 use controller::testing::{Answer, TestApp, TestTenant};
@@ -83,6 +84,7 @@ impl World {
     pub async fn new() -> Self {
         let test = TestApp::new().await;
         let platform = test.platform().await;
+        jobs::plan(&test.app, jobs::DEFINITIONS).await.expect("they are put on the schedule");
         let (alpha, beta) = (Isp::new(&test, "Aldebaran").await, Isp::new(&test, "Betelgeuse").await);
         let mut world =
             Self { document: Document::new(), alpha, beta, platform, texts: AtomicU32::new(0), third: OnceLock::new(), test };
@@ -177,6 +179,20 @@ impl World {
             }
         };
         tokio::time::timeout(Duration::from_secs(60), wait).await.expect("a backup of next to nothing is written at once");
+    }
+
+    /// Calls an operation on an ISP's things; on one made for it, if it may end what it works on.
+    pub async fn on_own(&self, operation: &Operation, isp: &Isp, token: &str, fresh: bool) -> Answer {
+        let ids = if fresh { self.fresh(isp, operation.kind()).await } else { isp.ids.clone() };
+        let body = self.body(isp, operation, &ids);
+        let answer = self.call(operation, &ids, token, body).await;
+        self.rest(isp, operation, &answer).await;
+        if fresh && operation.kind().is_some_and(|kind| kind == "RouterId") {
+            // So many may wait to join and no more; whether it is still there does not matter here.
+            let path = format!("/api/v1/routers/{}", id(&ids, "RouterId"));
+            self.test.call("DELETE", &path, &isp.token, None).await;
+        }
+        answer
     }
 
     /// Waits until nothing goes on that an operation began.

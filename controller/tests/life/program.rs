@@ -12,9 +12,6 @@ const BINARY: &str = env!("CARGO_BIN_EXE_mastwire-controller");
 /// How long a start or a stop may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Every money write of a test is one and the same: what is sent again is not done again.
-const KEY: &str = "life-test-key";
-
 /// A running controller.
 pub struct Program {
     child: Child,
@@ -142,7 +139,9 @@ impl Program {
 
     /// Sends a request.
     pub async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
-        self.call_with_key(method, path, token, body, KEY).await
+        // The same request again is the same again.
+        let key = format!("{method}{}", path.replace('/', "-"));
+        self.call_with_key(method, path, token, body, &key).await
     }
 
     /// Sends a request with an idempotency key of the caller's.
