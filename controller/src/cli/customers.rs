@@ -196,7 +196,7 @@ fn degrees(text: &str) -> Result<(f64, f64), String> {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false, id = "thing", args = ["login", "mac", "phone"])]
+#[command(group(clap::ArgGroup::new("thing").required(true).args(["login", "mac", "phone"])))]
 pub(super) struct Whose {
     /// A login
     #[arg(long)]

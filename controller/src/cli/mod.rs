@@ -300,6 +300,65 @@ mod tests {
         assert!(leaves > 40, "{leaves}");
     }
 
+    /// Cuts a line of a shell into words: up to a comment, a pipe, or its end; double quotes hold words together.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for part in line.chars() {
+            match part {
+                '"' => quoted = !quoted,
+                '#' | '|' | '>' | '<' | '&' if !quoted => break,
+                ' ' if !quoted => words.push(String::new()),
+                _ => words.last_mut().expect("never empty").push(part),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    /// Says why a line would be refused; a word in a sentence may leave out what a command has to be told.
+    fn refused(line: &str, in_a_sentence: bool) -> Option<String> {
+        use clap::error::ErrorKind;
+        // `mastwire-controller` may stand behind variables.
+        let words = words(line).into_iter().skip_while(|word| word != "mastwire-controller");
+        let error = Cli::try_parse_from(words).err()?;
+        let short = [
+            ErrorKind::MissingRequiredArgument,
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+            ErrorKind::MissingSubcommand,
+        ];
+        let fine = matches!(error.kind(), ErrorKind::DisplayHelp) || in_a_sentence && short.contains(&error.kind());
+        (!fine).then(|| format!("{line}\n  {}", error.to_string().lines().next().unwrap_or_default()))
+    }
+
+    #[test]
+    fn every_command_that_is_shown_somewhere_is_one() {
+        let mut wrong = Vec::new();
+        let mut shown = 0;
+        let mut look = |line: &str, in_a_sentence: bool| {
+            shown += 1;
+            wrong.extend(refused(line, in_a_sentence));
+        };
+        let mut waiting = vec![Cli::command()];
+        while let Some(command) = waiting.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default().replace("\\\n", " ");
+            help.lines().filter(|line| line.contains("mastwire-controller ")).for_each(|line| look(line, false));
+            waiting.extend(command.get_subcommands().cloned());
+        }
+        for page in [
+            include_str!("../../../README.md"),
+            include_str!("../../../ARCHITECTURE.md"),
+            include_str!("../../../docs/backup.md"),
+            include_str!("../../../docs/enrolment.md"),
+        ] {
+            page.lines().filter(|line| line.starts_with("mastwire-controller ")).for_each(|line| look(line, false));
+            let quoted = page.split('`').filter(|part| part.starts_with("mastwire-controller ") && !part.contains('\n'));
+            quoted.for_each(|part| look(part, true));
+        }
+        assert!(shown > 100, "{shown}");
+        assert!(wrong.is_empty(), "{} of {shown}:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
     #[test]
     fn causes_are_told_once() {
         let inner = anyhow::anyhow!("gone");
