@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, backups, operators, sessions, tenants};
+use crate::{audit, backups, messages, notifications, operators, sessions, tenants};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -28,6 +28,13 @@ pub const DEFINITIONS: &[Definition] = &[
         cadence: Cadence::Daily { hour: 4, minute: 10 },
         limit: SignedDuration::from_mins(10),
         run: |app| Box::pin(clear_logins(app)),
+    },
+    Definition {
+        name: "messages",
+        about: "forgets messages and notifications that were kept long enough",
+        cadence: Cadence::Daily { hour: 3, minute: 50 },
+        limit: SignedDuration::from_hours(1),
+        run: |app| Box::pin(forget_messages(app)),
     },
     Definition {
         name: "metering",
@@ -98,6 +105,12 @@ async fn measure(app: Arc<App>) -> Outcome {
 async fn forget_observations(app: Arc<App>) -> Outcome {
     let gone = sessions::forget_old(&app).await.map_err(|error| telemetry::chain(&error))?;
     Ok(format!("{gone} sessions and hours of usage were forgotten"))
+}
+
+async fn forget_messages(app: Arc<App>) -> Outcome {
+    let messages = told(messages::forget_old(&app).await)?;
+    let notifications = told(notifications::forget_old(&app).await)?;
+    Ok(format!("{messages} messages and {notifications} notifications were forgotten"))
 }
 
 async fn drop_months(app: Arc<App>) -> Outcome {

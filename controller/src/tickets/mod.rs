@@ -10,7 +10,9 @@ pub use store::{NoteView, TicketView, exists};
 use crate::app::App;
 use crate::customers::{self, CustomerError};
 use crate::devices::{self, DeviceError};
+use crate::messages::{self, Event, Variable};
 use crate::monitoring::{self, MonitoringError};
+use crate::notifications::{self, News, NotificationKind};
 use crate::operators::{self, OperatorError, Permission, TenantScope};
 use crate::{routers, sites};
 use db::{DbError, TenantTx};
@@ -193,6 +195,30 @@ async fn expect_subject(tx: &mut TenantTx, new: &NewTicket) -> Result<(), Ticket
     Ok(())
 }
 
+/// What of a ticket is told to others.
+struct Told<'a> {
+    id: TicketId,
+    number: i32,
+    title: &'a str,
+}
+
+impl Told<'_> {
+    /// Writes to the customer, if the tenant has a rule for it.
+    async fn customer(&self, app: &App, tx: &mut TenantTx, customer: Option<CustomerId>, event: Event) -> Result<(), DbError> {
+        let Some(customer) = customer else { return Ok(()) };
+        let more = [(Variable::Ticket, self.number.to_string()), (Variable::Title, self.title.to_owned())];
+        messages::on_event(app, tx, event, customer, self.id.uuid(), &more).await
+    }
+
+    /// Tells who is to work on it.
+    async fn assignee(&self, app: &App, tx: &mut TenantTx, assignee: Option<OperatorId>) -> Result<(), DbError> {
+        let Some(assignee) = assignee else { return Ok(()) };
+        let text = format!("Ticket {} is yours: {}", self.number, self.title);
+        let news = News { kind: NotificationKind::TicketAssigned, about: self.id.uuid(), link: self.id.to_string(), text: &text };
+        notifications::tell(app, tx, &[assignee], &news).await
+    }
+}
+
 /// Opens a ticket; returns it with the number that people say.
 ///
 /// # Errors
@@ -213,6 +239,9 @@ pub async fn open(app: &App, scope: &TenantScope, new: NewTicket) -> Result<(Tic
     let id = TicketId::generate(now, &*app.entropy);
     store::insert(&mut tx, id, number, &new, now).await?;
     tx.audit(now, "ticket.open", &id.to_string(), serde_json::json!({ "number": number, "title": new.title.trim() })).await?;
+    let news = Told { id, number, title: new.title.trim() };
+    news.customer(app, &mut tx, new.customer, Event::TicketOpened).await?;
+    news.assignee(app, &mut tx, new.assignee).await?;
     tx.commit().await?;
     Ok((id, number))
 }
@@ -256,6 +285,13 @@ pub async fn change(app: &App, scope: &TenantScope, id: TicketId, change: Ticket
     after.due_at = change.due_at.or(before.due_at);
     store::update(&mut tx, &after).await?;
     tx.audit_change(now, "ticket.change", &id.to_string(), &before, &after).await?;
+    let news = Told { id, number: after.number, title: &after.title };
+    if after.status == TicketStatus::Closed && before.status != TicketStatus::Closed {
+        news.customer(app, &mut tx, after.customer, Event::TicketClosed).await?;
+    }
+    if after.assignee != before.assignee {
+        news.assignee(app, &mut tx, after.assignee).await?;
+    }
     tx.commit().await?;
     Ok(after)
 }
