@@ -5,10 +5,10 @@ mod rules;
 mod store;
 
 pub use routes::routes;
-pub use store::{NoteView, TicketView, exists};
+pub use store::{NoteView, TicketView, router_of};
 
 use crate::app::App;
-use crate::customers::{self, CustomerError};
+use crate::customers;
 use crate::devices::{self, DeviceError};
 use crate::messages::{self, Event, Variable};
 use crate::monitoring::{self, MonitoringError};
@@ -47,9 +47,6 @@ pub enum TicketError {
     /// The caller may not.
     #[error(transparent)]
     Operator(#[from] OperatorError),
-    /// The customer could not be read.
-    #[error(transparent)]
-    Customer(#[from] CustomerError),
     /// The diagnosis could not be read.
     #[error(transparent)]
     Monitoring(#[from] MonitoringError),
@@ -154,7 +151,7 @@ pub struct NewTicket {
     pub priority: Option<Priority>,
     /// The customer.
     pub customer: Option<CustomerId>,
-    /// The router.
+    /// The router; the customer's when left out.
     pub router: Option<RouterId>,
     /// The site.
     pub site: Option<SiteId>,
@@ -176,10 +173,8 @@ where
     if found? { Ok(()) } else { Err(TicketError::NotFound(what)) }
 }
 
-async fn expect_subject(tx: &mut TenantTx, new: &NewTicket) -> Result<(), TicketError> {
-    if let Some(customer) = new.customer {
-        expect(customers::exists(tx, customer).await, "customer")?;
-    }
+/// Looks for what it is about. What is about a customer is about their router too: who does not see that sees none of this.
+async fn expect_subject(tx: &mut TenantTx, new: &mut NewTicket) -> Result<(), TicketError> {
     if let Some(router) = new.router {
         expect(routers::stands(tx, router).await, "router")?;
     }
@@ -191,6 +186,10 @@ async fn expect_subject(tx: &mut TenantTx, new: &NewTicket) -> Result<(), Ticket
     }
     if let Some(diagnosis) = new.diagnosis {
         expect(monitoring::diagnosis_exists(tx, diagnosis).await, "diagnosis")?;
+    }
+    if let Some(customer) = new.customer {
+        let found = customers::addressee(tx, customer).await?.ok_or(TicketError::NotFound("customer"))?;
+        new.router = new.router.or(Some(found.router));
     }
     Ok(())
 }
@@ -223,11 +222,11 @@ impl Told<'_> {
 ///
 /// # Errors
 /// When the role may not, a field is wrong, what it is about is not there, or too many are open.
-pub async fn open(app: &App, scope: &TenantScope, new: NewTicket) -> Result<(TicketId, i32), TicketError> {
+pub async fn open(app: &App, scope: &TenantScope, mut new: NewTicket) -> Result<(TicketId, i32), TicketError> {
     rules::judge(&new)?;
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::TicketsWrite).await?;
-    expect_subject(&mut tx, &new).await?;
+    expect_subject(&mut tx, &mut new).await?;
     if let Some(assignee) = new.assignee {
         expect(operators::serves(&mut tx, assignee).await, "operator")?;
     }
