@@ -65,17 +65,17 @@ struct Filter {
     customer: Option<CustomerId>,
     /// Only those that one rule wrote.
     #[param(value_type = Option<String>)]
-    rule: Option<MessageRuleId>,
+    message_rule: Option<MessageRuleId>,
 }
 
 impl Filter {
     fn among(&self) -> Result<Among, Problem> {
-        match (self.state, self.customer, self.rule) {
+        match (self.state, self.customer, self.message_rule) {
             (None, None, None) => Ok(Among::All),
             (Some(state), None, None) => Ok(Among::State(state)),
             (None, Some(customer), None) => Ok(Among::Customer(customer)),
             (None, None, Some(rule)) => Ok(Among::Rule(rule)),
-            _ => Err(Problem::field("state", "ask by one of state, customer and rule")),
+            _ => Err(Problem::field("state", "ask by one of state, customer and message_rule")),
         }
     }
 }

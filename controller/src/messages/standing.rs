@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 pub struct NewRule {
     /// What it writes about.
     pub event: Event,
-    /// What it writes: a template for that event. A customer gets the template of the same name in their language, if there is one.
+    /// What it writes: a template for that event, or for none. A customer gets the template of the same name in their language, if there is one.
     pub template: TemplateId,
     /// Of reminders: minutes after the end of what is paid; before it, below zero.
     pub offset_minutes: Option<i32>,
@@ -31,7 +31,7 @@ pub struct NewRule {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleChange {
-    /// What it writes: a template for the same event.
+    /// What it writes: a template for the same event, or for none.
     pub template: Option<TemplateId>,
     /// Only to customers who connect so; null for all.
     #[serde(default, deserialize_with = "present")]
@@ -50,7 +50,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 
 async fn expect_template(tx: &mut TenantTx, id: TemplateId, event: Event) -> Result<(), MessageError> {
     let template = store::lock_template(tx, id).await?.ok_or(MessageError::NotFound("message template"))?;
-    if template.event == Some(event) { Ok(()) } else { Err(MessageError::WrongTemplate) }
+    if template.event.is_none_or(|own| own == event) { Ok(()) } else { Err(MessageError::WrongTemplate) }
 }
 
 /// Makes a rule.
