@@ -2,7 +2,9 @@
 //! calls the domain that knows what to do; each survives the database being away.
 
 use crate::app::App;
-use crate::{customers, enrolment, expenses, http, jobs, messages, monitoring, notifications, payments, provisioning, tenants, tunnels};
+use crate::{
+    customers, enrolment, expenses, http, jobs, messages, monitoring, notifications, payments, provisioning, tenants, tunnels,
+};
 use db::DbError;
 use jiff::Timestamp;
 use model::{EnrolmentId, WgPublicKey};

@@ -19,7 +19,9 @@ const STAGES: [&str; 5] = ["new", "contacted", "survey", "won", "lost"];
 #[derive(Debug, Subcommand)]
 pub(super) enum Leads {
     /// Notes somebody who may become a customer
-    #[command(after_help = "Example:\n  mastwire-controller lead add 'Jane Wanjiku' --phone 0712345678 --source neighbour --follow-up 2026-01-20")]
+    #[command(
+        after_help = "Example:\n  mastwire-controller lead add 'Jane Wanjiku' --phone 0712345678 --source neighbour --follow-up 2026-01-20"
+    )]
     Add(Add),
     /// Lists the leads, the newest first
     #[command(after_help = "Example:\n  mastwire-controller lead list --stage survey")]
@@ -47,7 +49,9 @@ pub(super) enum Leads {
     #[command(after_help = "Example:\n  mastwire-controller lead change 'Jane Wanjiku' --stage contacted --follow-up 2026-02-01")]
     Change(Change),
     /// Makes a customer of a lead
-    #[command(after_help = "Example:\n  mastwire-controller lead convert 'Jane Wanjiku' --login jane --router mast-1 --package Home")]
+    #[command(
+        after_help = "Example:\n  mastwire-controller lead convert 'Jane Wanjiku' --login jane --router mast-1 --package Home"
+    )]
     Convert(Convert),
 }
 
@@ -179,7 +183,8 @@ impl Leads {
                     "router": client.id_of(&ROUTER, &convert.router).await?, "package": client.id_of(&PACKAGE, &convert.package).await?,
                 });
                 let answer = client.send(Call::post(["leads", &id, "convert"]).json(&body)).await?;
-                let shown = |value: &Value| fields(&[("customer", text(value, "customer")), ("password", text(value, "password"))]);
+                let shown =
+                    |value: &Value| fields(&[("customer", text(value, "customer")), ("password", text(value, "password"))]);
                 Ok(client.show(&answer, shown))
             }
         }

@@ -32,7 +32,9 @@ pub(super) enum Messages {
         channel: Option<String>,
     },
     /// Lists what was written, the newest first
-    #[command(after_help = "Examples:\n  mastwire-controller message list --state unknown\n  mastwire-controller message list --customer alice")]
+    #[command(
+        after_help = "Examples:\n  mastwire-controller message list --state unknown\n  mastwire-controller message list --customer alice"
+    )]
     List {
         /// Only those that stand so
         #[arg(long, value_parser = ["queued", "sending", "sent", "failed", "unknown", "cancelled"])]

@@ -40,7 +40,9 @@ pub(super) enum Templates {
         text: String,
     },
     /// Shows what somebody would get, and how many segments it takes
-    #[command(after_help = "Example:\n  mastwire-controller message-template preview 'Asante {name}, umelipa {amount}' --event payment_received")]
+    #[command(
+        after_help = "Example:\n  mastwire-controller message-template preview 'Asante {name}, umelipa {amount}' --event payment_received"
+    )]
     Preview {
         /// The text
         text: String,
@@ -124,7 +126,8 @@ impl Templates {
             }
             Self::Variables { event } => {
                 let answer = client.send(Call::get(["message-variables"]).query("event", event)).await?;
-                let columns = [words("NAME", |item| format!("{{{}}}", text(item, "name"))), words("SUCH AS", |item| text(item, "sample"))];
+                let columns =
+                    [words("NAME", |item| format!("{{{}}}", text(item, "name"))), words("SUCH AS", |item| text(item, "sample"))];
                 Ok(client.show(&answer, |value| table(&columns, items(value))))
             }
             Self::Remove { template } => {

@@ -27,7 +27,9 @@ pub(super) enum Tickets {
         mastwire-controller ticket open 'New mast' --site 'North ridge' --category installation --assignee juma")]
     Open(Open),
     /// Lists tickets, the newest first
-    #[command(after_help = "Examples:\n  mastwire-controller ticket list --status open\n  mastwire-controller ticket list --operator juma")]
+    #[command(
+        after_help = "Examples:\n  mastwire-controller ticket list --status open\n  mastwire-controller ticket list --operator juma"
+    )]
     List(List),
     /// Shows a ticket with what was said on it
     #[command(after_help = "Example:\n  mastwire-controller ticket show 118")]

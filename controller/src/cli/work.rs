@@ -192,7 +192,9 @@ mod tests {
 
     #[test]
     fn materials_are_read_and_written() {
-        for (given, milli, unit) in [("cable=25.5m", 25_500, "m"), ("connector=2pc", 2_000, "pc"), ("tape=0.125 roll", 125, "roll")] {
+        for (given, milli, unit) in
+            [("cable=25.5m", 25_500, "m"), ("connector=2pc", 2_000, "pc"), ("tape=0.125 roll", 125, "roll")]
+        {
             let read = used(given).expect(given);
             assert_eq!((read.milli, read.unit.as_str()), (milli, unit), "{given}");
         }

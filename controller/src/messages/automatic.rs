@@ -4,6 +4,7 @@ use super::rules::{segments::measure, suits, texts, timing};
 use super::store::{self, NewRow, RuleView, TemplateText};
 use super::{Event, House, MessageError, Variable};
 use crate::app::App;
+use crate::backups;
 use crate::customers::{self, Addressee};
 use crate::monitoring::{self, LongOutage};
 use db::{DbError, TenantDoor, TenantTx};
@@ -80,9 +81,11 @@ async fn run_tenant(app: &App, door: &TenantDoor) -> Result<usize, MessageError>
         return Ok(0);
     }
     let house = House::read(&mut tx).await?;
+    // What a backup does not know to have been written may have been.
+    let restored = backups::last_restore(&mut tx).await?.unwrap_or(Timestamp::MIN);
     let mut written = 0;
     for rule in &rules {
-        let since = (rule.seen_until - SLACK).max(rule.holds_since).max(now - timing::AGE_MAX);
+        let since = (rule.seen_until - SLACK).max(rule.holds_since).max(restored).max(now - timing::AGE_MAX);
         written += match rule.event {
             Event::Expiry => remind(app, &mut tx, &house, rule, since).await?,
             Event::OutageStart | Event::OutageEnd => tell_outages(app, &mut tx, &house, rule, since).await?,
@@ -152,9 +155,8 @@ async fn tell_outages(
 /// Writes by a rule to those to whom it has not written about the same yet; returns to how many.
 async fn write(app: &App, tx: &mut TenantTx, house: &House, rule: &RuleView, subjects: &[Subject]) -> Result<usize, DbError> {
     let now = app.clock.now();
-    let fits = |subject: &&Subject| {
-        !subject.customer.phone.is_empty() && rule.kind.is_none_or(|kind| kind == subject.customer.kind)
-    };
+    let fits =
+        |subject: &&Subject| !subject.customer.phone.is_empty() && rule.kind.is_none_or(|kind| kind == subject.customer.kind);
     let fitting: Vec<&Subject> = subjects.iter().filter(fits).collect();
     let pairs: Vec<(CustomerId, Uuid)> = fitting.iter().map(|subject| (subject.customer.id, subject.cycle)).collect();
     let claimed: HashSet<(CustomerId, Uuid)> = store::claim_cycles(tx, rule.id, &pairs, now).await?;

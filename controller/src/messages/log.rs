@@ -41,10 +41,16 @@ pub async fn send(app: &App, scope: &TenantScope, new: NewMessage) -> Result<Mes
         (None, Some(id)) => {
             let found = store::text_of(&mut tx, id).await?.ok_or(MessageError::NotFound("message template"))?;
             if found.event.is_some() {
-                return Err(MessageError::Field { field: "template", message: "this template is for an event: choose one for messages by hand" });
+                return Err(MessageError::Field {
+                    field: "template",
+                    message: "this template is for an event: choose one for messages by hand",
+                });
             }
             if new.channel.is_some_and(|channel| channel != found.channel) {
-                return Err(MessageError::Field { field: "channel", message: "the template is for another channel: leave this out" });
+                return Err(MessageError::Field {
+                    field: "channel",
+                    message: "the template is for another channel: leave this out",
+                });
             }
             let values = House::read(&mut tx).await?.values(&customer);
             (found.channel, Some((id, found.version)), texts::filled(&found.text, &values))

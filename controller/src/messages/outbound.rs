@@ -105,7 +105,14 @@ mod tests {
     #[test]
     fn only_the_open_internet_is_asked() {
         let fault = |url: &str, private| fault(&Url::parse(url).expect("an address"), private).is_some();
-        for near in ["https://127.0.0.1/", "https://[::1]/", "https://10.10.0.1:8443/x", "https://2130706433/", "https://0x7f.1/", "http://sms.example/"] {
+        for near in [
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://10.10.0.1:8443/x",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "http://sms.example/",
+        ] {
             assert!(fault(near, false), "{near}");
             assert!(!fault(near, true), "{near}");
         }

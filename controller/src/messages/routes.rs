@@ -159,7 +159,11 @@ async fn variables(
 
 /// Lists the templates, removed ones too.
 #[utoipa::path(get, path = "/message-templates", tag = "messages", extensions(("x-permission" = json!("messages.read"))), params(Page), responses((status = 200, body = List<TemplateView>)))]
-async fn list_templates(State(app): State<Arc<App>>, scope: TenantScope, page: Page) -> Result<Json<List<TemplateView>>, Problem> {
+async fn list_templates(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    page: Page,
+) -> Result<Json<List<TemplateView>>, Problem> {
     let mut tx = scope.read(&app, Permission::MessagesRead).await?;
     Ok(Json(page.list(store::list_templates(&mut tx, &page).await?)))
 }
@@ -182,9 +186,13 @@ async fn add_template(
 }
 
 /// Shows a text as somebody would get it, and what it takes as a text message. Nothing is kept.
-#[utoipa::path(post, path = "/message-templates/preview", tag = "messages", extensions(("x-permission" = json!("messages.read"))), request_body = Preview, responses((status = 200, body = Previewed)))]
-async fn preview(State(app): State<Arc<App>>, scope: TenantScope, Body(request): Body<Preview>) -> Result<Json<Previewed>, Problem> {
-    drop(scope.read(&app, Permission::MessagesRead).await?);
+#[utoipa::path(post, path = "/message-templates/preview", tag = "messages", extensions(("x-permission" = json!("messages.write"))), request_body = Preview, responses((status = 200, body = Previewed)))]
+async fn preview(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Body(request): Body<Preview>,
+) -> Result<Json<Previewed>, Problem> {
+    drop(scope.write(&app, Permission::MessagesWrite).await?);
     Ok(Json(super::preview(&request)?))
 }
 
@@ -201,11 +209,7 @@ async fn get_template(
 
 /// Takes a template out of use.
 #[utoipa::path(delete, path = "/message-templates/{id}", tag = "messages", extensions(("x-permission" = json!("messages.write"))), params(("id" = TemplateId, Path)), responses((status = 204)))]
-async fn remove_template(
-    State(app): State<Arc<App>>,
-    scope: TenantScope,
-    Id(id): Id<TemplateId>,
-) -> Result<StatusCode, Problem> {
+async fn remove_template(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<TemplateId>) -> Result<StatusCode, Problem> {
     super::remove_template(&app, &scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

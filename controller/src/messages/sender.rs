@@ -6,6 +6,7 @@ use super::rules::timing;
 use super::store::{self, Due};
 use super::{Channel, MessageError, MessageState, outbound};
 use crate::app::App;
+use crate::backups;
 use crate::customers;
 use crate::gateways::{self, Environment, GatewayError, HttpTexts, Kind, Purpose};
 use crate::packages::PackageKind;
@@ -32,6 +33,7 @@ const LEASE: SignedDuration = SignedDuration::from_mins(10);
 const GATEWAY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 const NO_GATEWAY: &str = "there is no gateway for it: set one up with `gateway add` (http_sms or http_whatsapp, in production)";
+const RESTORED: &str = "it came back from a backup: it may have been sent after that was taken";
 const LOST: &str = "the controller ended while it was being sent: it may have arrived";
 
 /// A gateway with its opened keys.
@@ -85,11 +87,12 @@ async fn load(app: &App, door: &TenantDoor) -> Result<(usize, Vec<Parcel>), Mess
     let mut tx = app.db.tenant(door).await?;
     store::give_up_leased(&mut tx, LOST, now).await?;
     let all = store::take_due(&mut tx, now, BATCH).await?;
+    let restored = if all.is_empty() { None } else { backups::last_restore(&mut tx).await? };
     let count = all.len();
     let (mut ways, mut opened) = (HashMap::new(), HashMap::new());
     let mut parcels = Vec::new();
     for due in all {
-        if let Some((state, reason)) = over(&mut tx, &due, now).await? {
+        if let Some((state, reason)) = over(&mut tx, &due, restored, now).await? {
             store::finish(&mut tx, due.id, state, reason).await?;
             continue;
         }
@@ -112,13 +115,22 @@ async fn load(app: &App, door: &TenantDoor) -> Result<(usize, Vec<Parcel>), Mess
 }
 
 /// Says how a message ends that nobody needs any more.
-async fn over(tx: &mut TenantTx, due: &Due, now: Timestamp) -> Result<Option<(MessageState, &'static str)>, DbError> {
+async fn over(
+    tx: &mut TenantTx,
+    due: &Due,
+    restored: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<(MessageState, &'static str)>, DbError> {
+    if restored.is_some_and(|restored| due.at < restored) {
+        return Ok(Some((MessageState::Unknown, RESTORED)));
+    }
     if due.not_after < now {
         return Ok(Some((MessageState::Failed, "it could not be sent in time, and nobody needs it now")));
     }
     let Some(end) = due.about_end else { return Ok(None) };
     let moved = customers::last_end(tx, due.customer).await? != Some(end);
-    Ok(moved.then_some((MessageState::Cancelled, "the end that it speaks of has moved: the customer has paid, or was given time")))
+    Ok(moved
+        .then_some((MessageState::Cancelled, "the end that it speaks of has moved: the customer has paid, or was given time")))
 }
 
 /// Counts a message against the month's limit, if it was not counted when it was written.
@@ -152,9 +164,8 @@ async fn find(
         Err(GatewayError::NoRouter) => gateways::in_order(tx, kind, purpose, None).await?,
         all => all?,
     };
-    let usable = |gateway: &gateways::GatewayView| {
-        gateway.provider.takes_http_texts() && gateway.environment == Environment::Production
-    };
+    let usable =
+        |gateway: &gateways::GatewayView| gateway.provider.takes_http_texts() && gateway.environment == Environment::Production;
     let mut ways = Vec::new();
     for gateway in all.into_iter().filter(usable).take(GATEWAYS_MAX) {
         let way = match opened.get(&gateway.id) {

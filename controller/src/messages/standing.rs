@@ -79,7 +79,12 @@ pub async fn add_rule(app: &App, scope: &TenantScope, new: NewRule) -> Result<Me
 ///
 /// # Errors
 /// When the role may not, there is no such rule, or the template is not there or for something else.
-pub async fn change_rule(app: &App, scope: &TenantScope, id: MessageRuleId, change: RuleChange) -> Result<RuleView, MessageError> {
+pub async fn change_rule(
+    app: &App,
+    scope: &TenantScope,
+    id: MessageRuleId,
+    change: RuleChange,
+) -> Result<RuleView, MessageError> {
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::MessagesWrite).await?;
     let before = store::lock_rule(&mut tx, id).await?.ok_or(MessageError::NotFound("message rule"))?;

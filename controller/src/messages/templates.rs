@@ -125,7 +125,8 @@ pub fn preview(asked: &Preview) -> Result<Previewed, MessageError> {
     let mut values = texts::samples(asked.event);
     for (name, value) in &asked.values {
         let known = Variable::from_stored(name).filter(|variable| Variable::of(asked.event).any(|one| one == *variable));
-        let variable = known.ok_or(MessageError::Field { field: "values", message: "a value is for no variable of this event" })?;
+        let variable =
+            known.ok_or(MessageError::Field { field: "values", message: "a value is for no variable of this event" })?;
         values.insert(variable.as_str(), value.clone());
     }
     let text = texts::filled(&asked.text, &values);

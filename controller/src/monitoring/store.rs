@@ -4,8 +4,8 @@ mod diagnoses;
 
 pub(super) use diagnoses::{DiagnosisRow, diagnoses, diagnosis, insert_diagnosis};
 
-use super::{Ending, LongOutage};
 use super::rules::Stretch;
+use super::{Ending, LongOutage};
 use crate::http::{Page, PageItem};
 use db::{DbError, TenantTx};
 use jiff::{SignedDuration, Timestamp};

@@ -135,7 +135,9 @@ async fn tell_tenant(app: &App, door: &TenantDoor) -> Result<usize, Notification
     let mut tx = app.db.tenant(door).await?;
     let outages = monitoring::long_outages(&mut tx, now, now).await?;
     for LongOutage { id, router, name, started_at, .. } in &outages {
-        if now.duration_since(*started_at) > LOOK_BACK || store::was_told(&mut tx, NotificationKind::RouterSilent, id.uuid()).await? {
+        if now.duration_since(*started_at) > LOOK_BACK
+            || store::was_told(&mut tx, NotificationKind::RouterSilent, id.uuid()).await?
+        {
             continue;
         }
         let who = operators::who_may_see(&mut tx, Permission::RoutersRead, *router).await?;

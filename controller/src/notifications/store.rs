@@ -160,13 +160,12 @@ pub(super) async fn mark_read(
 }
 
 pub(super) async fn mark_all_read(tx: &mut TenantTx, operator: OperatorId, now: Timestamp) -> Result<u64, DbError> {
-    let done =
-        sqlx::query("UPDATE notification SET read_at = $3 WHERE tenant_id = $1 AND operator_id = $2 AND read_at IS NULL")
-            .bind(tx.tenant())
-            .bind(operator)
-            .bind(now.to_sqlx())
-            .execute(tx.conn())
-            .await?;
+    let done = sqlx::query("UPDATE notification SET read_at = $3 WHERE tenant_id = $1 AND operator_id = $2 AND read_at IS NULL")
+        .bind(tx.tenant())
+        .bind(operator)
+        .bind(now.to_sqlx())
+        .execute(tx.conn())
+        .await?;
     Ok(done.rows_affected())
 }
 

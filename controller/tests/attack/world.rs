@@ -7,6 +7,7 @@ use controller::jobs;
 use controller::operators::Role;
 use controller::payments::attempts;
 use controller::testing::{Answer, TestApp, TestTenant};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -136,6 +137,8 @@ impl World {
 
     /// Makes one of a kind.
     async fn make(&self, isp: &Isp, kind: &str, ids: &Ids) -> String {
+        // What is made in one moment has no order, and of backups the newest are kept.
+        self.test.clock.advance(SignedDuration::from_millis(1));
         match kind {
             "TenantId" => return self.isp(&format!("Spica {}", self.number())).await.tenant.id.to_string(),
             "OperatorId" => return self.operator(isp).await,

@@ -1,6 +1,7 @@
 //! A message gateway that does as it is told: a plain HTTP server on this machine.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +31,7 @@ pub struct Carrier {
     pub url: String,
     told: Arc<Mutex<Told>>,
     arrived: Arc<Notify>,
+    calls: Arc<AtomicUsize>,
     server: AbortHandle,
 }
 
@@ -38,13 +40,15 @@ impl Carrier {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/send", listener.local_addr().expect("an address"));
         let (told, arrived) = (Arc::<Mutex<Told>>::default(), Arc::new(Notify::new()));
-        let (inner, news) = (told.clone(), arrived.clone());
+        let calls = Arc::<AtomicUsize>::default();
+        let (inner, news, counted) = (told.clone(), arrived.clone(), calls.clone());
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(serve(stream, inner.clone(), news.clone()));
             }
         });
-        Self { url, told, arrived, server: server.abort_handle() }
+        Self { url, told, arrived, calls, server: server.abort_handle() }
     }
 
     /// Says what is done with the next requests.
@@ -60,6 +64,11 @@ impl Carrier {
     /// How many requests came.
     pub fn count(&self) -> usize {
         self.seen().len()
+    }
+
+    /// How often somebody called, whether or not a request followed.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// Waits until the next request has come.

@@ -62,14 +62,27 @@ async fn a_day_in_the_office() {
     assert!(person.types(&["message-rule", "list"]).await.contains("-72"));
 
     // A ticket, and the work that it makes.
-    let opened = person.types(&["ticket", "open", "No internet", "--customer", "jane", "--assignee", "alpha", "--priority", "high"]).await;
+    let opened =
+        person.types(&["ticket", "open", "No internet", "--customer", "jane", "--assignee", "alpha", "--priority", "high"]).await;
     assert_eq!(said(&opened, "ticket"), "1");
     person.types(&["message-rule", "disable", &rule]).await;
     person.types(&["ticket", "open", "Silent", "--customer", "jane"]).await;
     person.types(&["ticket", "note", "1", "The cable is cut", "--to-customer"]).await;
     person.types(&["ticket", "change", "1", "--status", "in_progress", "--due", "2026-02-01"]).await;
     person.types(&["ticket", "assign", "2", "alpha"]).await;
-    let line = ["work", "add", "support", "--started", "2026-01-15T08:00:00Z", "--minutes", "30", "--ticket", "1", "--material", "cable=25.5m"];
+    let line = [
+        "work",
+        "add",
+        "support",
+        "--started",
+        "2026-01-15T08:00:00Z",
+        "--minutes",
+        "30",
+        "--ticket",
+        "1",
+        "--material",
+        "cable=25.5m",
+    ];
     let noted = person.types(&line).await;
     let work = person.types(&["work", "list", "--ticket", "1"]).await;
     assert!(work.contains("cable 25.5 m") && work.contains("roof") && work.contains("alpha"), "{work}");

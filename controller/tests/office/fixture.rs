@@ -116,7 +116,9 @@ impl<'a> Isp<'a> {
         });
         for (field, value) in more.as_object().expect("fields") {
             match field.as_str() {
-                "credentials" => value.as_object().expect("keys").iter().for_each(|(key, value)| body["credentials"][key] = value.clone()),
+                "credentials" => {
+                    value.as_object().expect("keys").iter().for_each(|(key, value)| body["credentials"][key] = value.clone())
+                }
                 _ => body[field] = value.clone(),
             }
         }

@@ -9,7 +9,11 @@ use serde_json::json;
 async fn a_lead_becomes_a_customer_whole_or_not_at_all() {
     let test = TestApp::new().await;
     let isp = Isp::new(&test, "Alpha").await;
-    let lead = isp.post("/leads", json!({ "name": "Jane", "phone": "0712 345 678", "source": "neighbour" })).await.expect(201).text("id");
+    let lead = isp
+        .post("/leads", json!({ "name": "Jane", "phone": "0712 345 678", "source": "neighbour" }))
+        .await
+        .expect(201)
+        .text("id");
     let path = format!("/leads/{lead}");
     assert_eq!(isp.get(&path).await.expect(200).text("phone"), "254712345678");
     isp.customer("taken").await;

@@ -195,7 +195,10 @@ async fn a_person_writes_by_hand_and_stops_what_waits() {
     let first = isp.post("/messages", json!({ "customer": jane, "template": template })).await.expect(201).text("id");
     let second = isp.write(&jane, "It is {name}").await;
     let shown = isp.message(&first).await;
-    assert_eq!((&shown["text"], &shown["recipient"], &shown["state"]), (&json!("Dear jane, your antenna is here"), &json!("254712345678"), &json!("queued")));
+    assert_eq!(
+        (&shown["text"], &shown["recipient"], &shown["state"]),
+        (&json!("Dear jane, your antenna is here"), &json!("254712345678"), &json!("queued"))
+    );
     assert_eq!((&shown["template_version"], &isp.message(&second).await["text"]), (&json!(1), &json!("It is {name}")));
     let _ = isp.call("POST", &format!("/messages/{second}/cancel"), None).await.expect(204);
     let twice = isp.call("POST", &format!("/messages/{second}/cancel"), None).await.expect(409);

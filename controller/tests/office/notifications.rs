@@ -23,7 +23,10 @@ async fn nobody_reads_or_marks_what_is_anothers() {
     let _ = isp.patch(&format!("/tickets/{ticket}"), json!({ "assignee": juma, "priority": "high" })).await.expect(200);
     let told = own(&isp, &his, "").await;
     assert_eq!(told.len(), 1);
-    assert_eq!((&told[0]["text"], &told[0]["link"], &told[0]["kind"]), (&json!("Ticket 1 is yours: Cable cut"), &json!(ticket), &json!("ticket_assigned")));
+    assert_eq!(
+        (&told[0]["text"], &told[0]["link"], &told[0]["kind"]),
+        (&json!("Ticket 1 is yours: Cable cut"), &json!(ticket), &json!("ticket_assigned"))
+    );
     assert!(told[0]["read_at"].is_null());
 
     let path = format!("/me/notifications/{}/read", told[0]["id"].as_str().expect("an id"));

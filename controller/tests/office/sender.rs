@@ -135,7 +135,10 @@ async fn without_a_gateway_it_waits_and_says_so_until_nobody_needs_it() {
     isp.gateway("Mast SMS", &carrier, json!({})).await;
     isp.pass(SignedDuration::from_mins(6));
     isp.send().await;
-    assert_eq!((isp.message(&old).await["state"].clone(), isp.message(&new).await["state"].clone()), (json!("failed"), json!("sent")));
+    assert_eq!(
+        (isp.message(&old).await["state"].clone(), isp.message(&new).await["state"].clone()),
+        (json!("failed"), json!("sent"))
+    );
     assert_eq!(carrier.count(), 1);
 }
 
@@ -179,16 +182,25 @@ async fn a_gateway_leads_nowhere_near_the_controller() {
     };
     let _ = isp.post("/gateways", new("plain", carrier.url.clone())).await.expect(400);
     let jane = isp.customer("jane").await;
-    for host in ["127.0.0.1", "localhost", "[::1]", "2130706433", "169.254.169.254"] {
+    const NEAR: &str = "none of the open internet";
+    for (host, why) in [
+        ("127.0.0.1", NEAR),
+        ("[::1]", NEAR),
+        ("2130706433", NEAR),
+        ("169.254.169.254", NEAR),
+        // A name is looked at when it is looked up.
+        ("localhost", "cannot be reached"),
+    ] {
         let id = isp.post("/gateways", new(host, format!("https://{host}:{port}"))).await.expect(201).text("id");
         let message = isp.write(&jane, "hello").await;
         isp.send().await;
         let shown = isp.message(&message).await;
         assert_eq!(shown["state"], "queued", "{shown}");
+        assert!(shown["reason"].as_str().expect("a text").contains(why), "{shown}");
         let _ = isp.call("POST", &format!("/messages/{message}/cancel"), None).await.expect(204);
         let _ = isp.call("DELETE", &format!("/gateways/{id}"), None).await.expect(204);
     }
-    assert_eq!(carrier.count(), 0);
+    assert_eq!(carrier.calls(), 0, "nobody called there");
 }
 
 #[tokio::test]
@@ -207,4 +219,29 @@ async fn a_suspended_isp_sends_nothing_and_another_does() {
     sqlx::query(suspend).bind(alpha.tenant.id).execute(&mut owner).await.expect("the owner may");
     assert_eq!(alpha.send().await, 1);
     assert_eq!((near.count(), far.count()), (0, 1), "and through its own gateway");
+}
+
+#[tokio::test]
+async fn what_comes_back_from_a_backup_is_not_sent_again() {
+    let test = office().await;
+    let isp = Isp::new(&test, "Alpha").await;
+    let carrier = Carrier::new().await;
+    isp.gateway("Mast SMS", &carrier, json!({})).await;
+    isp.rule("expiry", "It has ended", json!({ "offset_minutes": 0 })).await;
+    let jane = isp.customer("jane").await;
+    isp.pay(&jane).await;
+    isp.wait_until("2026-02-15T09:10:00Z");
+    let message = isp.write(&jane, "hello").await;
+    isp.pass(SignedDuration::from_secs(1));
+    let mut owner = test.db.connect_as("mastwire_owner").await;
+    let restored = "INSERT INTO restore (tenant_id, id, kind, taken_at, taken_of, schema_version, restored_at, restored_by)
+                    VALUES ($1, gen_random_uuid(), 'replace', '2026-02-15 09:00Z', $1, 17, '2026-02-15 09:10:01.5Z', 'system:test')";
+    sqlx::query(restored).bind(isp.tenant.id).execute(&mut owner).await.expect("the owner may");
+    isp.pass(SignedDuration::from_secs(5));
+    assert_eq!(isp.sweep().await, 0, "the reminder may have been written after the backup was taken");
+    isp.send().await;
+    assert_eq!((isp.message(&message).await["state"].clone(), carrier.count()), (json!("unknown"), 0));
+    let new = isp.write(&jane, "hello again").await;
+    isp.send().await;
+    assert_eq!((isp.message(&new).await["state"].clone(), carrier.count()), (json!("sent"), 1));
 }

@@ -14,18 +14,33 @@ async fn a_ticket_goes_along_its_road_and_each_step_is_written_down() {
     let isp = Isp::new(&test, "Alpha").await;
     let id = open(&isp, json!({ "title": "No internet", "category": "no_internet", "priority": "high" })).await;
     let path = format!("/tickets/{id}");
-    for (to, status) in [("waiting", 200), ("in_progress", 200), ("resolved", 200), ("waiting", 409), ("open", 200), ("closed", 200), ("open", 409)] {
+    for (to, status) in [
+        ("waiting", 200),
+        ("in_progress", 200),
+        ("resolved", 200),
+        ("waiting", 409),
+        ("open", 200),
+        ("closed", 200),
+        ("open", 409),
+    ] {
         let answer = isp.patch(&path, json!({ "status": to })).await.expect(status);
         if status == 409 {
             assert!(answer.text("detail").contains("cannot become"), "{}", answer.body);
         }
     }
     let shown = isp.get(&path).await.expect(200);
-    assert_eq!((shown.text("status"), shown.text("priority"), shown.body["number"].clone()), ("closed".into(), "high".into(), json!(1)));
+    assert_eq!(
+        (shown.text("status"), shown.text("priority"), shown.body["number"].clone()),
+        ("closed".into(), "high".into(), json!(1))
+    );
     let log = isp.items("/audit?action=ticket.change").await;
     assert_eq!(log.len(), 5);
     assert_eq!(log[0]["details"]["after"]["status"], "closed");
-    for (field, wrong) in [("title", json!({ "title": "" })), ("title", json!({ "title": "a\nb" })), ("body", json!({ "title": "x", "body": "y".repeat(4_001) }))] {
+    for (field, wrong) in [
+        ("title", json!({ "title": "" })),
+        ("title", json!({ "title": "a\nb" })),
+        ("body", json!({ "title": "x", "body": "y".repeat(4_001) })),
+    ] {
         assert_eq!(isp.post("/tickets", wrong).await.expect(400).body["errors"][0]["field"], field);
     }
 }
@@ -36,7 +51,8 @@ async fn numbers_are_given_once_and_by_each_isp_for_itself() {
     let (alpha, beta) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Beta").await);
     let new = || test.call("POST", "/api/v1/tickets", &alpha.tenant.token, Some(json!({ "title": "At once" })));
     let (a, b, c, d, e) = tokio::join!(new(), new(), new(), new(), new());
-    let mut numbers: Vec<i64> = [a, b, c, d, e].into_iter().map(|made| made.expect(201).body["number"].as_i64().expect("a number")).collect();
+    let mut numbers: Vec<i64> =
+        [a, b, c, d, e].into_iter().map(|made| made.expect(201).body["number"].as_i64().expect("a number")).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
     assert_eq!(beta.post("/tickets", json!({ "title": "First" })).await.expect(201).body["number"], 1);
@@ -52,7 +68,10 @@ async fn what_was_said_stays_said() {
     let _ = isp.post(&notes, json!({ "text": "We are coming", "to_customer": true })).await.expect(201);
     let _ = isp.post(&notes, json!({ "text": " " })).await.expect(400);
     let said = isp.items(&notes).await;
-    assert_eq!((each(&said, "text"), each(&said, "to_customer")), (vec![json!("We are coming"), json!("The mast leans")], vec![json!(true), json!(false)]));
+    assert_eq!(
+        (each(&said, "text"), each(&said, "to_customer")),
+        (vec![json!("We are coming"), json!("The mast leans")], vec![json!(true), json!(false)])
+    );
     let mut app = test.db.connect_as("mastwire_app").await;
     for change in ["UPDATE ticket_note SET text = 'x'", "DELETE FROM ticket_note", "DELETE FROM ticket"] {
         let refused = sqlx::query(change).execute(&mut app).await.expect_err(change);
@@ -66,11 +85,20 @@ async fn it_is_about_things_and_people_of_the_isp() {
     let (alpha, beta) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Beta").await);
     let jane = alpha.customer("jane").await;
     let site = alpha.post("/sites", json!({ "name": "Hill", "kind": "tower" })).await.expect(201).text("id");
-    let device = alpha.post("/devices", json!({ "name": "sector", "kind": "sector", "router": alpha.router })).await.expect(201).text("id");
+    let device = alpha
+        .post("/devices", json!({ "name": "sector", "kind": "sector", "router": alpha.router }))
+        .await
+        .expect(201)
+        .text("id");
     let diagnosis = alpha.call("POST", &format!("/customers/{jane}/diagnose"), None).await.expect(201).text("id");
     let (juma, _) = test.operator(&alpha.tenant, "juma", json!({ "role": "field_tech" })).await;
     let about = [
-        ("customer", &jane), ("router", &alpha.router), ("site", &site), ("device", &device), ("diagnosis", &diagnosis), ("assignee", &juma),
+        ("customer", &jane),
+        ("router", &alpha.router),
+        ("site", &site),
+        ("device", &device),
+        ("diagnosis", &diagnosis),
+        ("assignee", &juma),
     ];
     let mut whole = json!({ "title": "All of it", "due_at": "2026-01-20T09:00:00Z" });
     for (field, id) in about {
@@ -82,7 +110,13 @@ async fn it_is_about_things_and_people_of_the_isp() {
     assert!(about.iter().all(|(field, id)| shown[*field] == json!(id)), "{shown}");
     assert_eq!(shown["due_at"], "2026-01-20T09:00:00Z");
     open(&alpha, json!({ "title": "Nothing of it" })).await;
-    for query in [format!("customer={jane}"), format!("router={}", alpha.router), format!("site={site}"), format!("device={device}"), format!("operator={juma}")] {
+    for query in [
+        format!("customer={jane}"),
+        format!("router={}", alpha.router),
+        format!("site={site}"),
+        format!("device={device}"),
+        format!("operator={juma}"),
+    ] {
         assert_eq!(each(&alpha.items(&format!("/tickets?{query}")).await, "id"), [json!(id)], "{query}");
     }
     assert_eq!(alpha.items("/tickets?status=open").await.len(), 2);
@@ -102,7 +136,11 @@ async fn a_technician_sees_tickets_about_what_they_see() {
     let far = open(&isp, json!({ "title": "Far", "customer": john })).await;
     let farther = open(&isp, json!({ "title": "Farther", "router": elsewhere })).await;
     let anywhere = open(&isp, json!({ "title": "Paint" })).await;
-    assert_eq!(isp.get(&format!("/tickets/{far}")).await.expect(200).text("router"), elsewhere, "a customer's ticket is about their router");
+    assert_eq!(
+        isp.get(&format!("/tickets/{far}")).await.expect(200).text("router"),
+        elsewhere,
+        "a customer's ticket is about their router"
+    );
     let seen = isp.call_as(&token, "GET", "/tickets", None).await.expect(200);
     assert_eq!(each(seen.body["items"].as_array().expect("a list"), "id"), [json!(anywhere), json!(near)]);
     for hidden in [&far, &farther] {

@@ -167,3 +167,39 @@ async fn who_pays_in_the_night_is_not_told_in_the_morning_that_it_has_ended() {
     assert_eq!(each(&cancelled, "customer"), [json!(jane)]);
     assert!(cancelled[0]["reason"].as_str().expect("a text").contains("paid"), "{}", cancelled[0]);
 }
+
+#[tokio::test]
+async fn a_warning_that_would_come_too_late_does_not_come() {
+    let test = office().await;
+    let isp = Isp::new(&test, "Alpha").await;
+    let carrier = Carrier::new().await;
+    isp.gateway("Mast SMS", &carrier, json!({})).await;
+    isp.rule("expiry", "It ends in two hours", json!({ "offset_minutes": -120 })).await;
+    // Half past eleven at night in Nairobi.
+    isp.wait_until("2026-01-15T20:30:00Z");
+    let jane = isp.customer("jane").await;
+    isp.pay(&jane).await;
+    isp.wait_until("2026-02-15T18:31:00Z");
+    assert_eq!((isp.sweep().await, isp.send().await), (1, 0));
+    isp.wait_until("2026-02-16T04:00:01Z");
+    isp.send().await;
+    assert_eq!(carrier.count(), 0);
+    assert_eq!(isp.items("/messages").await[0]["state"], "failed");
+}
+
+#[tokio::test]
+async fn messages_are_kept_a_year_and_a_month() {
+    let test = TestApp::new().await;
+    let isp = Isp::new(&test, "Alpha").await;
+    isp.rule("customer_created", "Welcome", json!({})).await;
+    isp.customer("jane").await;
+    isp.pass(SignedDuration::from_hours(119 * 24));
+    assert_eq!(messages::forget_old(&test.app).await.expect("looked"), 0);
+    isp.pass(SignedDuration::from_hours(2 * 24));
+    assert_eq!(messages::forget_old(&test.app).await.expect("looked"), 1, "what was written about is known for 120 days");
+    isp.pass(SignedDuration::from_hours(274 * 24));
+    assert_eq!(messages::forget_old(&test.app).await.expect("looked"), 0);
+    isp.pass(SignedDuration::from_hours(2 * 24));
+    assert_eq!(messages::forget_old(&test.app).await.expect("looked"), 1);
+    assert_eq!(isp.items("/messages").await.len(), 0);
+}

@@ -134,7 +134,9 @@ mod tests {
         assert_eq!(judge(&strict, 201, r#"{"s":"Success","data":[{"id":77}]}"#), Outcome::Taken(Some("77".to_owned())));
         assert_eq!(judge(&strict, 200, r#"{"s":"Success"}"#), Outcome::Taken(None));
         assert!(matches!(judge(&strict, 200, r#"{"s":"no money left"}"#), Outcome::Refused(_)));
-        for (status, wanted) in [(400, "refused"), (401, "refused"), (302, "refused"), (429, "not"), (503, "not"), (500, "?"), (502, "?"), (504, "?")] {
+        for (status, wanted) in
+            [(400, "refused"), (401, "refused"), (302, "refused"), (429, "not"), (503, "not"), (500, "?"), (502, "?"), (504, "?")]
+        {
             let got = match judge(&plain, status, "") {
                 Outcome::Taken(_) => "taken",
                 Outcome::Refused(_) => "refused",

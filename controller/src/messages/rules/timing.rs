@@ -7,12 +7,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 /// After so long nobody needs it any more.
 pub(in super::super) const AGE_MAX: SignedDuration = SignedDuration::from_hours(48);
 /// How long after each round in which no gateway took it the next begins.
-const AGAIN_AFTER: [SignedDuration; 4] = [
-    SignedDuration::from_mins(1),
-    SignedDuration::from_mins(5),
-    SignedDuration::from_mins(15),
-    SignedDuration::from_hours(1),
-];
+const AGAIN_AFTER: [SignedDuration; 4] =
+    [SignedDuration::from_mins(1), SignedDuration::from_mins(5), SignedDuration::from_mins(15), SignedDuration::from_hours(1)];
 
 /// Quiet hours in a time zone.
 #[derive(Debug, Clone)]
@@ -26,11 +22,7 @@ impl Quiet {
     /// Says whether nobody is to be woken at a time. The end of quiet hours is not quiet, and from a time to the same is never.
     fn holds(&self, at: Timestamp) -> bool {
         let time = at.to_zoned(self.zone.clone()).time();
-        if self.from <= self.until {
-            self.from <= time && time < self.until
-        } else {
-            self.from <= time || time < self.until
-        }
+        if self.from <= self.until { self.from <= time && time < self.until } else { self.from <= time || time < self.until }
     }
 
     /// Returns the first moment from a time on at which a message may go.

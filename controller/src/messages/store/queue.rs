@@ -16,6 +16,7 @@ const REASON_MAX: usize = 300;
 #[derive(Debug)]
 pub(in crate::messages) struct Due {
     pub(in crate::messages) id: MessageId,
+    pub(in crate::messages) at: Timestamp,
     pub(in crate::messages) channel: Channel,
     pub(in crate::messages) recipient: String,
     pub(in crate::messages) customer: CustomerId,
@@ -31,6 +32,7 @@ pub(in crate::messages) struct Due {
 #[derive(FromRow)]
 struct Row {
     id: MessageId,
+    at: SqlTimestamp,
     channel: String,
     recipient: String,
     customer_id: CustomerId,
@@ -46,7 +48,7 @@ struct Row {
 /// Locks messages whose time has come and that nobody else holds, the longest due first.
 pub(in crate::messages) async fn take_due(tx: &mut TenantTx, now: Timestamp, limit: i64) -> Result<Vec<Due>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, channel, recipient, customer_id, router_id, kind, text, attempts, not_after, about_end, counted
+        "SELECT id, at, channel, recipient, customer_id, router_id, kind, text, attempts, not_after, about_end, counted
            FROM message WHERE tenant_id = $1 AND state = 'queued' AND not_before <= $2
           ORDER BY not_before, id LIMIT $3 FOR UPDATE SKIP LOCKED",
     )
@@ -57,6 +59,7 @@ pub(in crate::messages) async fn take_due(tx: &mut TenantTx, now: Timestamp, lim
     .await?;
     let due = |row: Row| Due {
         id: row.id,
+        at: row.at.to_jiff(),
         channel: Channel::from_stored(&row.channel).expect(CHECKED),
         recipient: row.recipient,
         customer: row.customer_id,
@@ -86,7 +89,12 @@ pub(in crate::messages) async fn start(tx: &mut TenantTx, id: MessageId, until: 
 }
 
 /// Lets a message wait, without anybody having been asked.
-pub(in crate::messages) async fn put_off(tx: &mut TenantTx, id: MessageId, reason: &str, until: Timestamp) -> Result<(), DbError> {
+pub(in crate::messages) async fn put_off(
+    tx: &mut TenantTx,
+    id: MessageId,
+    reason: &str,
+    until: Timestamp,
+) -> Result<(), DbError> {
     sqlx::query("UPDATE message SET reason = $3, not_before = $4 WHERE tenant_id = $1 AND id = $2 AND state = 'queued'")
         .bind(tx.tenant())
         .bind(id)
@@ -98,7 +106,12 @@ pub(in crate::messages) async fn put_off(tx: &mut TenantTx, id: MessageId, reaso
 }
 
 /// Ends a message that waited, without anybody having been asked.
-pub(in crate::messages) async fn finish(tx: &mut TenantTx, id: MessageId, state: MessageState, reason: &str) -> Result<(), DbError> {
+pub(in crate::messages) async fn finish(
+    tx: &mut TenantTx,
+    id: MessageId,
+    state: MessageState,
+    reason: &str,
+) -> Result<(), DbError> {
     sqlx::query("UPDATE message SET state = $3, reason = $4 WHERE tenant_id = $1 AND id = $2 AND state = 'queued'")
         .bind(tx.tenant())
         .bind(id)
