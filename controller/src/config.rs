@@ -165,22 +165,17 @@ impl Settings {
         if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
             faults.push("public_url: write an address that starts with https://".to_owned());
         }
-        let platform_second_factor = match self.platform_second_factor.as_deref() {
-            None | Some("recommended") => false,
-            Some("required") => true,
-            Some(_) => {
-                faults.push("platform_second_factor: write recommended or required".to_owned());
+        let mut is_chosen = |name: &str, value: Option<String>, [default, other]: [&str; 2]| match value {
+            Some(value) if value == other => true,
+            Some(value) if value != default => {
+                faults.push(format!("{name}: write {default} or {other}"));
                 false
             }
+            Some(_) | None => false,
         };
-        let private_gateways = match self.private_gateways.as_deref() {
-            None | Some("refused") => false,
-            Some("allowed") => true,
-            Some(_) => {
-                faults.push("private_gateways: write refused or allowed".to_owned());
-                false
-            }
-        };
+        let second_factor = self.platform_second_factor;
+        let platform_second_factor = is_chosen("platform_second_factor", second_factor, ["recommended", "required"]);
+        let private_gateways = is_chosen("private_gateways", self.private_gateways, ["refused", "allowed"]);
         if !faults.is_empty() {
             return Err(ConfigError(faults));
         }

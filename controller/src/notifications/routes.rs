@@ -2,8 +2,7 @@
 
 use super::{NotificationError, NotificationView, store};
 use crate::app::App;
-use crate::http::{Id, List, Page, Params, Problem};
-use crate::operators::Person;
+use crate::http::{Id, List, Page, Params, Person, Problem};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
