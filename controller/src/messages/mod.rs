@@ -100,9 +100,9 @@ impl From<rules::Fault> for MessageError {
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
+        $(#[$doc])*
         pub enum $name {
             $($(#[$variant_doc])* $variant,)*
         }
@@ -128,6 +128,7 @@ macro_rules! words {
 
 words! {
     /// By what a message travels.
+    #[schema(as = MessageChannel)]
     Channel {
         /// As a text message.
         Sms = "sms",
@@ -138,6 +139,7 @@ words! {
 
 words! {
     /// What a message is written about by itself.
+    #[schema(as = MessageEvent)]
     Event {
         /// The customer was made.
         CustomerCreated = "customer_created",
@@ -165,6 +167,7 @@ impl Event {
 
 words! {
     /// What a text may name.
+    #[schema(as = MessageVariable)]
     Variable {
         /// The customer's name; the login where none is known.
         Name = "name",

@@ -132,7 +132,7 @@ struct ForEvent {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct VariableView {
+struct MessageVariableView {
     /// Its name, as it stands in braces.
     name: Variable,
     /// What stands for it in a preview.
@@ -140,21 +140,21 @@ struct VariableView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Variables {
+struct MessageVariables {
     /// The variables.
-    items: Vec<VariableView>,
+    items: Vec<MessageVariableView>,
 }
 
 /// Lists what a text may name.
-#[utoipa::path(get, path = "/message-variables", tag = "messages", extensions(("x-permission" = json!("messages.read"))), params(ForEvent), responses((status = 200, body = Variables)))]
+#[utoipa::path(get, path = "/message-variables", tag = "messages", extensions(("x-permission" = json!("messages.read"))), params(ForEvent), responses((status = 200, body = MessageVariables)))]
 async fn variables(
     State(app): State<Arc<App>>,
     scope: TenantScope,
     Params(asked): Params<ForEvent>,
-) -> Result<Json<Variables>, Problem> {
+) -> Result<Json<MessageVariables>, Problem> {
     drop(scope.read(&app, Permission::MessagesRead).await?);
-    let view = |name: Variable| VariableView { name, sample: name.sample() };
-    Ok(Json(Variables { items: Variable::of(asked.event).map(view).collect() }))
+    let view = |name: Variable| MessageVariableView { name, sample: name.sample() };
+    Ok(Json(MessageVariables { items: Variable::of(asked.event).map(view).collect() }))
 }
 
 /// Lists the templates, removed ones too.
@@ -169,20 +169,20 @@ async fn list_templates(
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct AddedTemplate {
+struct AddedMessageTemplate {
     /// The template.
     id: TemplateId,
 }
 
 /// Makes a template.
-#[utoipa::path(post, path = "/message-templates", tag = "messages", extensions(("x-permission" = json!("messages.write"))), request_body = NewTemplate, responses((status = 201, body = AddedTemplate)))]
+#[utoipa::path(post, path = "/message-templates", tag = "messages", extensions(("x-permission" = json!("messages.write"))), request_body = NewTemplate, responses((status = 201, body = AddedMessageTemplate)))]
 async fn add_template(
     State(app): State<Arc<App>>,
     scope: TenantScope,
     Body(request): Body<NewTemplate>,
-) -> Result<(StatusCode, Json<AddedTemplate>), Problem> {
+) -> Result<(StatusCode, Json<AddedMessageTemplate>), Problem> {
     let id = super::add_template(&app, &scope, request).await?;
-    Ok((StatusCode::CREATED, Json(AddedTemplate { id })))
+    Ok((StatusCode::CREATED, Json(AddedMessageTemplate { id })))
 }
 
 /// Shows a text as somebody would get it, and what it takes as a text message. Nothing is kept.
@@ -215,46 +215,46 @@ async fn remove_template(State(app): State<Arc<App>>, scope: TenantScope, Id(id)
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct TemplateVersions {
+struct MessageTemplateVersions {
     /// The texts, newest first, up to a hundred.
     items: Vec<VersionView>,
 }
 
 /// Lists what a template said.
-#[utoipa::path(get, path = "/message-templates/{id}/versions", tag = "messages", extensions(("x-permission" = json!("messages.read"))), params(("id" = TemplateId, Path)), responses((status = 200, body = TemplateVersions)))]
+#[utoipa::path(get, path = "/message-templates/{id}/versions", tag = "messages", extensions(("x-permission" = json!("messages.read"))), params(("id" = TemplateId, Path)), responses((status = 200, body = MessageTemplateVersions)))]
 async fn versions(
     State(app): State<Arc<App>>,
     scope: TenantScope,
     Id(id): Id<TemplateId>,
-) -> Result<Json<TemplateVersions>, Problem> {
+) -> Result<Json<MessageTemplateVersions>, Problem> {
     let mut tx = scope.read(&app, Permission::MessagesRead).await?;
     store::template(&mut tx, id).await?.ok_or(MessageError::NotFound("message template"))?;
-    Ok(Json(TemplateVersions { items: store::versions(&mut tx, id).await? }))
+    Ok(Json(MessageTemplateVersions { items: store::versions(&mut tx, id).await? }))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TemplateNewText {
+struct MessageTemplateText {
     /// The text, 1 to 1000 characters, with variables in braces.
     text: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct TemplateNewVersion {
+struct MessageTemplateVersion {
     /// Which version is in force now.
     version: i32,
 }
 
 /// Gives a template a new text; what was sent keeps its own.
-#[utoipa::path(post, path = "/message-templates/{id}/versions", tag = "messages", extensions(("x-permission" = json!("messages.write"))), params(("id" = TemplateId, Path)), request_body = TemplateNewText, responses((status = 201, body = TemplateNewVersion)))]
+#[utoipa::path(post, path = "/message-templates/{id}/versions", tag = "messages", extensions(("x-permission" = json!("messages.write"))), params(("id" = TemplateId, Path)), request_body = MessageTemplateText, responses((status = 201, body = MessageTemplateVersion)))]
 async fn set_text(
     State(app): State<Arc<App>>,
     scope: TenantScope,
     Id(id): Id<TemplateId>,
-    Body(request): Body<TemplateNewText>,
-) -> Result<(StatusCode, Json<TemplateNewVersion>), Problem> {
+    Body(request): Body<MessageTemplateText>,
+) -> Result<(StatusCode, Json<MessageTemplateVersion>), Problem> {
     let version = super::set_text(&app, &scope, id, &request.text).await?;
-    Ok((StatusCode::CREATED, Json(TemplateNewVersion { version })))
+    Ok((StatusCode::CREATED, Json(MessageTemplateVersion { version })))
 }
 
 /// Lists the rules by which messages are written, removed ones too.
@@ -265,20 +265,20 @@ async fn list_rules(State(app): State<Arc<App>>, scope: TenantScope, page: Page)
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct AddedRule {
+struct AddedMessageRule {
     /// The rule.
     id: MessageRuleId,
 }
 
 /// Makes a rule; it writes about nothing that was before.
-#[utoipa::path(post, path = "/message-rules", tag = "messages", extensions(("x-permission" = json!("messages.write"))), request_body = NewRule, responses((status = 201, body = AddedRule)))]
+#[utoipa::path(post, path = "/message-rules", tag = "messages", extensions(("x-permission" = json!("messages.write"))), request_body = NewRule, responses((status = 201, body = AddedMessageRule)))]
 async fn add_rule(
     State(app): State<Arc<App>>,
     scope: TenantScope,
     Body(request): Body<NewRule>,
-) -> Result<(StatusCode, Json<AddedRule>), Problem> {
+) -> Result<(StatusCode, Json<AddedMessageRule>), Problem> {
     let id = super::add_rule(&app, &scope, request).await?;
-    Ok((StatusCode::CREATED, Json(AddedRule { id })))
+    Ok((StatusCode::CREATED, Json(AddedMessageRule { id })))
 }
 
 /// Shows a rule.

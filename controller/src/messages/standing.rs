@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 /// A rule to be made; it holds from now on and writes about nothing that was before.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewMessageRule)]
 pub struct NewRule {
     /// What it writes about.
     pub event: Event,
@@ -30,6 +31,7 @@ pub struct NewRule {
 /// What of a rule is to change; what is left out stays.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MessageRuleChange)]
 pub struct RuleChange {
     /// What it writes: a template for the same event, or for none.
     pub template: Option<TemplateId>,

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 /// A template to be made.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewMessageTemplate)]
 pub struct NewTemplate {
     /// Its name, 1 to 60 characters. Templates of one name and channel say the same in several languages.
     pub name: String,
@@ -92,6 +93,7 @@ pub async fn remove_template(app: &App, scope: &TenantScope, id: TemplateId) -> 
 /// A text to be looked at before anybody gets it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MessagePreview)]
 pub struct Preview {
     /// What it is written for; left out, it is for messages that people send.
     pub event: Option<Event>,
@@ -104,6 +106,7 @@ pub struct Preview {
 
 /// A text as somebody would get it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessagePreviewed)]
 pub struct Previewed {
     /// The text with its holes filled.
     pub text: String,

@@ -18,6 +18,7 @@ const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 /// In what a message is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MessageEncoding)]
 pub enum Encoding {
     /// The 7-bit alphabet of GSM: 160 characters in one segment, 153 in each of several.
     Gsm7,
@@ -27,6 +28,7 @@ pub enum Encoding {
 
 /// What a text takes as a text message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MessageSize)]
 pub struct Size {
     /// In what it is written.
     pub encoding: Encoding,

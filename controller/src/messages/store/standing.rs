@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 /// When a message is written by itself.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = MessageRuleView)]
 pub struct RuleView {
     /// The rule.
     pub id: MessageRuleId,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 /// A template with its newest text.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = MessageTemplateView)]
 pub struct TemplateView {
     /// The template.
     pub id: TemplateId,
@@ -48,6 +49,7 @@ impl PageItem for TemplateView {
 
 /// What a template said from when on.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageTemplateVersionView)]
 pub struct VersionView {
     /// Which version.
     pub version: i32,
