@@ -16,7 +16,7 @@ async fn a_template_names_what_is_known_and_keeps_what_it_said() {
     let test = TestApp::new().await;
     let isp = Isp::new(&test, "Alpha").await;
     let new = |text: &str| json!({ "name": "Receipt", "channel": "sms", "event": "payment_received", "text": text });
-    for wrong in ["", "{password}", "{amount", "amount}", "{ticket}"] {
+    for wrong in ["", "your {password}", "{amount", "amount}", "your {ticket}"] {
         let problem = isp.post("/message-templates", new(wrong)).await.expect(400);
         assert_eq!(problem.body["errors"][0]["field"], "text", "{wrong}");
     }
