@@ -20,7 +20,7 @@ const STAGES: [&str; 5] = ["new", "contacted", "survey", "won", "lost"];
 pub(super) enum Leads {
     /// Notes somebody who may become a customer
     #[command(
-        after_help = "Example:\n  mastwire-controller lead add 'Jane Wanjiku' --phone 0712345678 --source neighbour --follow-up 2026-01-20"
+        after_help = "Example:\n  mastwire-controller lead add \"Jane Wanjiku\" --phone 0712345678 --source neighbour --follow-up 2026-01-20"
     )]
     Add(Add),
     /// Lists the leads, the newest first
@@ -40,17 +40,19 @@ pub(super) enum Leads {
         by: Date,
     },
     /// Shows a lead
-    #[command(after_help = "Example:\n  mastwire-controller lead show 'Jane Wanjiku'")]
+    #[command(after_help = "Example:\n  mastwire-controller lead show \"Jane Wanjiku\"")]
     Show {
         /// Their name or the lead's id
         lead: String,
     },
     /// Says how far a lead has come, or when to call again
-    #[command(after_help = "Example:\n  mastwire-controller lead change 'Jane Wanjiku' --stage contacted --follow-up 2026-02-01")]
+    #[command(
+        after_help = "Example:\n  mastwire-controller lead change \"Jane Wanjiku\" --stage contacted --follow-up 2026-02-01"
+    )]
     Change(Change),
     /// Makes a customer of a lead
     #[command(
-        after_help = "Example:\n  mastwire-controller lead convert 'Jane Wanjiku' --login jane --router mast-1 --package Home"
+        after_help = "Example:\n  mastwire-controller lead convert \"Jane Wanjiku\" --login jane --router mast-1 --package Home"
     )]
     Convert(Convert),
 }

@@ -17,7 +17,7 @@ const MESSAGE: Noun = Noun { prefix: "msg", word: "message", list: &["messages"]
 pub(super) enum Messages {
     /// Writes to a customer
     #[command(after_help = "Examples:\n  \
-        mastwire-controller message send alice 'Your new antenna is here'\n  mastwire-controller message send alice --template 'Antenna is here'")]
+        mastwire-controller message send alice \"Your new antenna is here\"\n  mastwire-controller message send alice --template \"Antenna is here\"")]
     Send {
         /// The customer's login or id
         customer: String,

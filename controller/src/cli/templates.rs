@@ -19,8 +19,8 @@ const EVENTS: [&str; 7] =
 pub(super) enum Templates {
     /// Makes a template
     #[command(after_help = "Examples:\n  \
-        mastwire-controller message-template add Reminder 'Dear {name}, your {package} ends {until}.' --event expiry\n  \
-        mastwire-controller message-template add Reminder 'Habari {name}, {package} inaisha {until}.' --event expiry --language sw")]
+        mastwire-controller message-template add Reminder \"Dear {name}, your {package} ends {until}.\" --event expiry\n  \
+        mastwire-controller message-template add Reminder \"Habari {name}, {package} inaisha {until}.\" --event expiry --language sw")]
     Add(Add),
     /// Lists the templates
     #[command(after_help = "Example:\n  mastwire-controller message-template list")]
@@ -32,7 +32,7 @@ pub(super) enum Templates {
         template: String,
     },
     /// Gives a template a new text
-    #[command(after_help = "Example:\n  mastwire-controller message-template text Reminder 'Dear {name}, pay before {until}.'")]
+    #[command(after_help = "Example:\n  mastwire-controller message-template text Reminder \"Dear {name}, pay before {until}.\"")]
     Text {
         /// Its name or id
         template: String,
@@ -41,7 +41,7 @@ pub(super) enum Templates {
     },
     /// Shows what somebody would get, and how many segments it takes
     #[command(
-        after_help = "Example:\n  mastwire-controller message-template preview 'Asante {name}, umelipa {amount}' --event payment_received"
+        after_help = "Example:\n  mastwire-controller message-template preview \"Asante {name}, umelipa {amount}\" --event payment_received"
     )]
     Preview {
         /// The text

@@ -23,8 +23,8 @@ const STATUSES: [&str; 5] = ["open", "in_progress", "waiting", "resolved", "clos
 pub(super) enum Tickets {
     /// Opens a ticket
     #[command(after_help = "Examples:\n  \
-        mastwire-controller ticket open 'No internet since the rain' --customer alice --category no_internet --priority high\n  \
-        mastwire-controller ticket open 'New mast' --site 'North ridge' --category installation --assignee juma")]
+        mastwire-controller ticket open \"No internet since the rain\" --customer alice --category no_internet --priority high\n  \
+        mastwire-controller ticket open \"New mast\" --site \"North ridge\" --category installation --assignee juma")]
     Open(Open),
     /// Lists tickets, the newest first
     #[command(
@@ -38,7 +38,7 @@ pub(super) enum Tickets {
         ticket: String,
     },
     /// Says something on a ticket, for ever
-    #[command(after_help = "Example:\n  mastwire-controller ticket note 118 'The cable is cut at the gate' --to-customer")]
+    #[command(after_help = "Example:\n  mastwire-controller ticket note 118 \"The cable is cut at the gate\" --to-customer")]
     Note {
         /// Its number or id
         ticket: String,

@@ -21,7 +21,7 @@ pub(super) enum Work {
     /// Writes down work that was done
     #[command(after_help = "Examples:\n  \
         mastwire-controller work add install --started 2026-01-15T09:00:00+03:00 --minutes 90 --customer alice --material cable=25.5m --material connector=2pc\n  \
-        mastwire-controller work add support --started 2026-01-15T14:00:00+03:00 --minutes 20 --ticket 118 --note 'changed the power supply'")]
+        mastwire-controller work add support --started 2026-01-15T14:00:00+03:00 --minutes 20 --ticket 118 --note \"changed the power supply\"")]
     Add(Add),
     /// Lists it, the newest first
     #[command(after_help = "Example:\n  mastwire-controller work list --ticket 118")]
