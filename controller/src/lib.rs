@@ -23,6 +23,7 @@ pub mod packages;
 pub mod payments;
 pub mod provisioning;
 pub mod reports;
+pub mod retention;
 pub mod routers;
 pub mod secrets;
 pub mod serve;
@@ -69,6 +70,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(work::routes())
         .merge(backups::routes())
         .merge(audit::routes())
+        .merge(retention::routes())
         .merge(health::routes())
         .merge(jobs::routes())
 }

@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, backups, operators, sessions, tenants};
+use crate::{audit, backups, operators, retention, tenants};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -44,18 +44,11 @@ pub const DEFINITIONS: &[Definition] = &[
         run: |app| Box::pin(make_months(app)),
     },
     Definition {
-        name: "observations",
-        about: "forgets sessions and usage that their tenant has kept long enough",
-        cadence: Cadence::Daily { hour: 3, minute: 10 },
-        limit: SignedDuration::from_hours(2),
-        run: |app| Box::pin(forget_observations(app)),
-    },
-    Definition {
         name: "retention",
-        about: "drops the months that are older than anybody keeps them",
+        about: "forgets what its ISP keeps no longer, and drops the months that nobody keeps",
         cadence: Cadence::Daily { hour: 3, minute: 30 },
-        limit: SignedDuration::from_mins(30),
-        run: |app| Box::pin(drop_months(app)),
+        limit: SignedDuration::from_hours(2),
+        run: |app| Box::pin(forget(app)),
     },
     Definition {
         name: "standing",
@@ -95,14 +88,9 @@ async fn measure(app: Arc<App>) -> Outcome {
     Ok(format!("{measured} tenants were measured"))
 }
 
-async fn forget_observations(app: Arc<App>) -> Outcome {
-    let gone = sessions::forget_old(&app).await.map_err(|error| telemetry::chain(&error))?;
-    Ok(format!("{gone} sessions and hours of usage were forgotten"))
-}
-
-async fn drop_months(app: Arc<App>) -> Outcome {
-    let gone = told(audit::drop_months(&app).await)?;
-    Ok(format!("{gone} rows of old months went"))
+async fn forget(app: Arc<App>) -> Outcome {
+    let gone = told(retention::forget_old(&app).await)?;
+    Ok(format!("{gone} rows went that their ISPs keep no longer"))
 }
 
 async fn move_tenants(app: Arc<App>) -> Outcome {
