@@ -212,6 +212,7 @@ async fn the_settings_have_bounds_and_a_change_is_written_down() {
         assert_eq!(refused.body["errors"][0]["field"], field);
     }
     let _ = alpha.put("/retention", json!({ "sessions_days": 7 })).await.expect(204);
+    alpha.pass(1);
     let _ = alpha.put("/retention", json!({ "audit_days": 3660 })).await.expect(204);
     let said = alpha.get("/retention").await.expect(200).body;
     assert_eq!((&said["sessions_days"], &said["audit_days"], &said["usage_days"]), (&json!(7), &json!(3660), &json!(396)));
