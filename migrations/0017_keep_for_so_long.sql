@@ -114,7 +114,3 @@ GRANT EXECUTE ON FUNCTION drop_unkept_months(text, integer, timestamptz) TO mast
 
 -- Nobody who serves drops a month that somebody may still keep.
 REVOKE EXECUTE ON FUNCTION drop_partitions(text, timestamptz) FROM mastwire_platform;
-
--- A customer's payments are listed by their ids, like every list.
-DROP INDEX payment_customer;
-CREATE INDEX payment_customer ON payment (tenant_id, customer_id, id DESC);

@@ -29,11 +29,7 @@ impl From<SessionError> for Problem {
 
 /// Returns the routes of sessions.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(history))
-        .routes(routes!(of_customer))
-        .routes(routes!(usage))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(history)).routes(routes!(of_customer)).routes(routes!(usage))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -229,7 +229,8 @@ pub const TABLES: &[Table] = &[
     tenant("backup")
         .about("a backup of the tenant, taken through the API")
         .left_out(&[(Copied::Backup, "it tells of files, which are not in it")]),
-    tenant("change_set").about("a plan as it was applied to a router, with the time of each step")
+    tenant("change_set")
+        .about("a plan as it was applied to a router, with the time of each step")
         .kept("started_at", "changes_days"),
     tenant("customer")
         .about("a customer of an ISP: who they are, how they connect, where, and what the ISP wants with them")
@@ -246,7 +247,8 @@ pub const TABLES: &[Table] = &[
         (Copied::Export, "a key leaves for nobody"),
     ]),
     tenant("device").about("a thing behind or beside a router").sealed(&["credentials"]),
-    tenant("diagnosis").about("what was checked of a router or a customer, and what was found")
+    tenant("diagnosis")
+        .about("what was checked of a router or a customer, and what was found")
         .sealed(&["seal"])
         .kept("finished_at", "diagnoses_days"),
     tenant("enrolment")
@@ -303,8 +305,7 @@ pub const TABLES: &[Table] = &[
         .app_reads("a tenant sees name and status of the people who serve it, not their password hashes")
         .hashes(&["password_hash"]),
     platform("operator_totp").about("a person's second factor").master_sealed(&["sealed_secret"]),
-    tenant("outage").about("a time in which a router was silent or a paying customer was away")
-        .kept("ended_at", "outages_days"),
+    tenant("outage").about("a time in which a router was silent or a paying customer was away").kept("ended_at", "outages_days"),
     tenant("outbox").about("a router whose worker has to look again").left_out(&[
         (Copied::Backup, "wake-ups of a moment; a restore wakes every router"),
         (Copied::Export, "wake-ups of a moment"),
@@ -335,7 +336,10 @@ pub const TABLES: &[Table] = &[
         .about("what a router should hold and what it was seen to hold, as generations")
         .left_out(&[(Copied::Shadow, "a shadow has no router to look after")]),
     platform("schedule").about("when a piece of recurring work is due, who does it now, and how it went"),
-    tenant("session_history").about("a stay on the internet that has ended").partitioned("closed_at").kept("closed_at", "sessions_days"),
+    tenant("session_history")
+        .about("a stay on the internet that has ended")
+        .partitioned("closed_at")
+        .kept("closed_at", "sessions_days"),
     tenant("session_live").about("a stay on the internet that goes on"),
     tenant("session_source").about("what was last heard of a router's sessions as a whole"),
     tenant("site").about("a place, or a part of one"),
@@ -370,8 +374,7 @@ pub const TABLES: &[Table] = &[
     tenant("voucher_batch").about("vouchers made together"),
     tenant("wallet").about("what the ISP owes a customer, as the ledger says it"),
     tenant("watch").about("until when a tenant has been watched without a gap"),
-    tenant("watch_gap").about("a time in which nobody watched a tenant, so nothing is known")
-        .kept("ended_at", "outages_days"),
+    tenant("watch_gap").about("a time in which nobody watched a tenant, so nothing is known").kept("ended_at", "outages_days"),
     tenant("work_entry").about("what a technician did"),
 ];
 
@@ -396,7 +399,10 @@ pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
     ("chain_platform_audit", "a trigger: nobody who serves may write where the platform's chain ends"),
     ("drop_partitions", "only the owner may drop a month; it refuses the last two and keeps the audit chain's anchors"),
     ("drop_unkept_months", "it asks all tenants how long they keep; it drops what none of them does, and shows nothing"),
-    ("forget_rows", "nobody who serves may delete what was written once; it takes listed tables and what their tenant keeps no longer"),
+    (
+        "forget_rows",
+        "nobody who serves may delete what was written once; it takes listed tables and what their tenant keeps no longer",
+    ),
     ("load_platform_rows", "an instance is restored whole; it refuses where any tenant lives"),
     (
         "load_rows",

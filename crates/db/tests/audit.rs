@@ -3,7 +3,7 @@
 //! Method: a real database; every attempt is made with the role that would make it, past all Rust types. That each rule of the audit finds what
 //! it is for is shown in controller/tests/wall.
 
-use db::audit::{LIST_QUERIES, Report};
+use db::audit::Report;
 use db::registry::TABLES;
 use db::{OldDb, Origin, PlatformActor, TestDb};
 use jiff::Timestamp;
@@ -70,24 +70,6 @@ async fn a_migrated_database_has_no_findings() {
     assert_eq!(report.found(), 0, "{}", text(&report));
     assert!(TABLES.is_sorted_by_key(|table| table.name), "the registry is kept in order of name");
     assert!(TABLES.iter().all(|table| !table.about.is_empty()), "every table says what a row is");
-}
-
-#[test]
-fn every_list_that_is_paged_stands_among_those_whose_index_is_looked_for() {
-    let document = include_str!("../../../docs/openapi.json");
-    let document: serde_json::Value = serde_json::from_str(document).expect("the document is JSON");
-    let paged = |operation: &serde_json::Value| {
-        operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "cursor"))
-    };
-    let paths = document["paths"].as_object().expect("paths").iter().filter(|(_, path)| paged(&path["get"]));
-    let lists: Vec<String> =
-        paths.map(|(path, _)| format!("GET {}", path.strip_prefix("/api/v1").expect("below the API"))).collect();
-    assert!(lists.len() >= 40, "{lists:?}");
-    let missing: Vec<&String> = lists.iter().filter(|list| !LIST_QUERIES.iter().any(|query| query.name == *list)).collect();
-    assert!(missing.is_empty(), "crates/db/src/audit/lists.rs does not have {missing:?}");
-    let gone = |name: &str| !lists.iter().any(|list| name == list || name.starts_with(&format!("{list} by ")));
-    let gone: Vec<&str> = LIST_QUERIES.iter().map(|query| query.name).filter(|name| gone(name)).collect();
-    assert!(gone.is_empty(), "nothing reads these any more: {gone:?}");
 }
 
 #[tokio::test]
