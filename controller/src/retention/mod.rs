@@ -14,7 +14,7 @@ use db::{DbError, PlatformActor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Rows of a table that go in one transaction.
+/// Rows that go in one transaction.
 const BATCH: i32 = 5_000;
 
 /// Why it was not shown or set.
@@ -107,16 +107,17 @@ pub async fn forget_old(app: &App) -> Result<i64, DbError> {
         gone += store::drop_months(&mut tx, table, rules::unless_said(kept.setting), now).await?;
     }
     tx.commit().await?;
-    loop {
-        let mut tx = app.db.platform(&actor, "rows that their ISPs keep no longer were forgotten", now).await?;
-        let mut forgotten = 0;
-        for (table, _, kept) in &kept {
-            forgotten += store::forget(&mut tx, table, rules::unless_said(kept.setting), now, BATCH).await?;
+    for (table, _, kept) in &kept {
+        loop {
+            let mut tx = app.db.platform(&actor, "rows that their ISPs keep no longer were forgotten", now).await?;
+            let forgotten = store::forget(&mut tx, table, rules::unless_said(kept.setting), now, BATCH).await?;
+            if forgotten == 0 {
+                // Nothing was done, so nothing is written down.
+                break;
+            }
+            tx.commit().await?;
+            gone += forgotten;
         }
-        if forgotten == 0 {
-            return Ok(gone);
-        }
-        tx.commit().await?;
-        gone += forgotten;
     }
+    Ok(gone)
 }
