@@ -32,6 +32,9 @@ pub struct Settings {
     pub supernet: Option<String>,
     /// Whether the platform's operators have to have a second factor: `recommended`, the default, or `required`.
     pub platform_second_factor: Option<String>,
+    /// Whether message gateways may stand in the controller's own network, such as a modem on a shelf: `refused`, the default, or `allowed`.
+    /// Every ISP on this controller could then ask for whatever it can reach.
+    pub private_gateways: Option<String>,
     /// A PostgreSQL of your own instead of the private one.
     pub database_url: Option<String>,
 }
@@ -59,6 +62,8 @@ pub struct Config {
     pub supernet: Supernet,
     /// Whether the platform's operators have to have a second factor.
     pub platform_second_factor: bool,
+    /// Whether message gateways may stand in the controller's own network.
+    pub private_gateways: bool,
     /// A PostgreSQL of the operator's own.
     pub database_url: Option<String>,
 }
@@ -89,6 +94,7 @@ const ENVIRONMENT: &[(&str, Setter)] = &[
     ("MASTWIRE_PUBLIC_URL", |settings, value| settings.public_url = Some(value)),
     ("MASTWIRE_SUPERNET", |settings, value| settings.supernet = Some(value)),
     ("MASTWIRE_PLATFORM_SECOND_FACTOR", |settings, value| settings.platform_second_factor = Some(value)),
+    ("MASTWIRE_PRIVATE_GATEWAYS", |settings, value| settings.private_gateways = Some(value)),
     ("MASTWIRE_DATABASE_URL", |settings, value| settings.database_url = Some(value)),
 ];
 
@@ -159,14 +165,17 @@ impl Settings {
         if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
             faults.push("public_url: write an address that starts with https://".to_owned());
         }
-        let platform_second_factor = match self.platform_second_factor.as_deref() {
-            None | Some("recommended") => false,
-            Some("required") => true,
-            Some(_) => {
-                faults.push("platform_second_factor: write recommended or required".to_owned());
+        let mut is_chosen = |name: &str, value: Option<String>, [default, other]: [&str; 2]| match value {
+            Some(value) if value == other => true,
+            Some(value) if value != default => {
+                faults.push(format!("{name}: write {default} or {other}"));
                 false
             }
+            Some(_) | None => false,
         };
+        let second_factor = self.platform_second_factor;
+        let platform_second_factor = is_chosen("platform_second_factor", second_factor, ["recommended", "required"]);
+        let private_gateways = is_chosen("private_gateways", self.private_gateways, ["refused", "allowed"]);
         if !faults.is_empty() {
             return Err(ConfigError(faults));
         }
@@ -183,6 +192,7 @@ impl Settings {
             public_url,
             supernet,
             platform_second_factor,
+            private_gateways,
             database_url,
         })
     }
@@ -232,9 +242,10 @@ mod tests {
             endpoint: Some("a\" ;/system reset:1".into()),
             supernet: Some("8.8.8.0/24".into()),
             tls_key: Some("k".into()),
+            private_gateways: Some("yes".into()),
             ..Settings::default()
         };
         let ConfigError(faults) = settings.check("/d".into(), "x").expect_err("all wrong");
-        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert_eq!(faults.len(), 5, "{faults:?}");
     }
 }

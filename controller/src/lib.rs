@@ -17,7 +17,9 @@ pub mod invoices;
 pub mod jobs;
 pub mod leads;
 pub mod ledger;
+pub mod messages;
 pub mod monitoring;
+pub mod notifications;
 pub mod operators;
 pub mod packages;
 pub mod payments;
@@ -68,6 +70,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tickets::routes())
         .merge(leads::routes())
         .merge(work::routes())
+        .merge(messages::routes())
+        .merge(notifications::routes())
         .merge(backups::routes())
         .merge(audit::routes())
         .merge(retention::routes())

@@ -2,7 +2,9 @@
 //! calls the domain that knows what to do; each survives the database being away.
 
 use crate::app::App;
-use crate::{customers, enrolment, expenses, http, jobs, monitoring, payments, provisioning, tenants, tunnels};
+use crate::{
+    customers, enrolment, expenses, http, jobs, messages, monitoring, notifications, payments, provisioning, tenants, tunnels,
+};
 use db::DbError;
 use jiff::Timestamp;
 use model::{EnrolmentId, WgPublicKey};
@@ -29,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(6 * 3600);
 const JOBS_EVERY: Duration = Duration::from_secs(20);
 /// How often it is looked who is online, and judged who is away.
 const WATCH_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a message is due.
+const MESSAGES_EVERY: Duration = Duration::from_secs(2);
 /// How often the peers' endpoints are stored.
 const ENDPOINTS_EVERY: Duration = Duration::from_secs(5);
 
@@ -43,6 +47,7 @@ pub fn start(app: &Arc<App>, events: mpsc::Receiver<HubEvent>) -> JoinSet<()> {
     set.spawn(looks(app.clone()));
     set.spawn(watch(app.clone()));
     set.spawn(scheduled(app.clone()));
+    set.spawn(sends(app.clone()));
     set
 }
 
@@ -143,10 +148,19 @@ async fn sweeps(app: Arc<App>) {
         report("letting idle voucher customers go", customers::forget_idle(&app).await);
         report("ending attempts to collect money", payments::attempts::expire(&app).await);
         report("noting what the ISPs spend again and again", expenses::run_due(&app).await);
+        report("writing to customers", messages::run_due(&app).await);
+        report("telling of silent routers", notifications::tell_of_outages(&app).await);
         report("forgetting old idempotency keys", http::idempotency::forget_old(&app).await);
         report("counting requests", tenants::flush_requests(&app).await);
         report("going on with purges", tenants::resume_purges(&app).await);
         tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+async fn sends(app: Arc<App>) {
+    loop {
+        report("sending messages", messages::send_due(&app).await);
+        tokio::time::sleep(MESSAGES_EVERY).await;
     }
 }
 

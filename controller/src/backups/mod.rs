@@ -24,6 +24,7 @@ pub use keep::{BackupView, begin, delete_files, downloads, fail_forgotten, folde
 pub use lines::Manifest;
 pub use restore::{Restored, TableRestored, Target, inspect, restore};
 pub use routes::routes;
+pub use store::last_restore;
 #[cfg(feature = "testing")]
 pub use take::take_as;
 pub use take::{Taken, take};

@@ -234,3 +234,15 @@ pub(super) fn broken_rule(error: &DbError) -> Option<String> {
     let ours = code.starts_with("23") || code.starts_with("MW0");
     ours.then(|| on_constraint(error).map_or_else(|| database.message().to_owned(), str::to_owned))
 }
+
+/// Says when rows were put in from a backup last.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn last_restore(tx: &mut TenantTx) -> Result<Option<Timestamp>, DbError> {
+    let at: Option<SqlTimestamp> = sqlx::query_scalar("SELECT max(restored_at) FROM restore WHERE tenant_id = $1")
+        .bind(tx.tenant())
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(at.map(SqlTimestamp::to_jiff))
+}

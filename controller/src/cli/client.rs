@@ -2,6 +2,7 @@
 
 use super::login::SavedLogin;
 use super::table::{Column, one_line, several_lines, table};
+use super::units::text;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use futures_util::future::ready;
@@ -467,7 +468,7 @@ impl Client {
             let search = noun.search.map(|_| name.to_owned());
             let call = Call::get(noun.list).query(noun.search.unwrap_or_default(), search);
             let page = self.send(call.query("limit", Some(FIND_PAGE.to_owned())).query("cursor", cursor)).await?.value;
-            let found = items(&page).iter().find(|item| item[noun.name] == name && is_live(item));
+            let found = items(&page).iter().find(|item| text(item, noun.name) == name && is_live(item));
             if let Some(id) = found.and_then(|item| item["id"].as_str()) {
                 return Ok(id.to_owned());
             }

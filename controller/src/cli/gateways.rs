@@ -18,7 +18,9 @@ pub(super) enum Gateways {
     #[command(after_help = "Examples:\n  \
         mastwire-controller gateway add Paybill --provider mpesa --environment production --credentials mpesa.json\n  \
         mastwire-controller gateway add Messages --provider africas_talking --environment sandbox --credentials sms.json --purpose hotspot\n\n\
-        The file holds the provider's keys as JSON, such as {\"secret_key\": \"…\"}: arguments can be seen by other users of the machine.")]
+        The file holds the provider's keys as JSON, such as {\"secret_key\": \"…\"}: arguments can be seen by other users of the machine.\n\n\
+        Messages travel through http_sms and http_whatsapp, which take {\"url\": \"https://…\", \"body\": \"to={phone}&message={text}\"}, the body as a\n\
+        form or as JSON, and if need be `authorization`, `success` (what a good answer has in it) and `reference` (where its name for it stands).")]
     Add(Add),
     /// Lists the gateways
     #[command(after_help = "Example:\n  mastwire-controller gateway list")]
@@ -77,7 +79,7 @@ pub(super) enum Gateways {
 pub(super) struct Add {
     /// Its name
     name: String,
-    /// Who runs it: mpesa, paystack, intasend, flutterwave, pesapal, africas_talking, twilio, http_sms, meta_whatsapp or smtp
+    /// Who runs it: mpesa, paystack, intasend, flutterwave, pesapal, africas_talking, twilio, http_sms, http_whatsapp, meta_whatsapp or smtp
     #[arg(long)]
     provider: String,
     /// Whether what happens is real

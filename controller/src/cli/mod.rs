@@ -11,8 +11,11 @@ mod gateways;
 mod health;
 mod invoices;
 mod keeping;
+mod leads;
 mod local;
 mod login;
+mod messages;
+mod notifications;
 mod operators;
 mod outages;
 mod output;
@@ -26,11 +29,14 @@ mod settings;
 mod sites;
 mod support;
 mod table;
+mod templates;
 mod tenants;
+mod tickets;
 mod units;
 mod unmatched;
 mod vouchers;
 mod wallets;
+mod work;
 
 use clap::{Parser, Subcommand};
 use client::{Client, Connection};
@@ -140,6 +146,20 @@ enum ApiCommand {
     #[command(subcommand)]
     Diagnose(diagnoses::Diagnoses),
     #[command(subcommand)]
+    Ticket(tickets::Tickets),
+    #[command(subcommand)]
+    Lead(leads::Leads),
+    #[command(subcommand)]
+    Work(work::Work),
+    #[command(subcommand)]
+    Message(messages::Messages),
+    #[command(subcommand, name = "message-template")]
+    MessageTemplate(templates::Templates),
+    #[command(subcommand, name = "message-rule")]
+    MessageRule(templates::Rules),
+    #[command(subcommand)]
+    Notification(notifications::Notifications),
+    #[command(subcommand)]
     Backups(backups::Backups),
     Export(backups::Export),
     #[command(subcommand)]
@@ -227,6 +247,13 @@ impl ApiCommand {
             Self::Session(sessions) => sessions.run(client).await,
             Self::Outage(outages) => outages.run(client).await,
             Self::Diagnose(diagnoses) => diagnoses.run(client).await,
+            Self::Ticket(tickets) => tickets.run(client).await,
+            Self::Lead(leads) => leads.run(client).await,
+            Self::Work(work) => work.run(client).await,
+            Self::Message(messages) => messages.run(client).await,
+            Self::MessageTemplate(templates) => templates.run(client).await,
+            Self::MessageRule(rules) => rules.run(client).await,
+            Self::Notification(notifications) => notifications.run(client).await,
             Self::Backups(backups) => backups.run(client).await,
             Self::Export(export) => export.run(client).await,
             Self::AuditLog(log) => log.run(client).await,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const TOKEN: Noun = Noun { prefix: "tok", word: "token", list: &["tokens"], name: "name", search: None };
-const OPERATOR: Noun = Noun { prefix: "opr", word: "operator", list: &["operators"], name: "login", search: None };
+pub(super) const OPERATOR: Noun = Noun { prefix: "opr", word: "operator", list: &["operators"], name: "login", search: None };
 const INVITATION: Noun = Noun { prefix: "ivt", word: "invitation", list: &["invitations"], name: "login", search: None };
 const ROUTER: Noun = Noun { prefix: "rtr", word: "router", list: &["routers"], name: "name", search: None };
 pub(super) const ROLES: [&str; 6] = ["admin", "staff", "customer_care", "field_tech", "viewer", "reseller"];

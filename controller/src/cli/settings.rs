@@ -64,6 +64,9 @@ pub(super) enum Settings {
         /// Days that it is kept what was written to routers, 7 to 1100
         #[arg(long, value_name = "DAYS")]
         changes: Option<u32>,
+        /// Days that messages are kept, 31 to 1100
+        #[arg(long, value_name = "DAYS")]
+        messages: Option<u32>,
         /// Days that the audit log is kept, 366 to 3660; it goes by whole months
         #[arg(long, value_name = "DAYS")]
         audit: Option<u32>,
@@ -223,13 +226,14 @@ impl Settings {
                     ])
                 }))
             }
-            Self::Keep { sessions, usage, outages, diagnoses, changes, audit } => {
+            Self::Keep { sessions, usage, outages, diagnoses, changes, messages, audit } => {
                 let said = [
                     ("sessions_days", sessions),
                     ("usage_days", usage),
                     ("outages_days", outages),
                     ("diagnoses_days", diagnoses),
                     ("changes_days", changes),
+                    ("messages_days", messages),
                     ("audit_days", audit),
                 ];
                 let said: Map<String, Value> =
@@ -251,6 +255,7 @@ fn days_kept(value: &Value) -> String {
         ("outages", text(value, "outages_days")),
         ("diagnoses", text(value, "diagnoses_days")),
         ("changes of routers", text(value, "changes_days")),
+        ("messages", text(value, "messages_days")),
         ("audit log", text(value, "audit_days")),
     ])
 }

@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-const SITE: Noun = Noun { prefix: "sit", word: "site", list: &["sites"], name: "name", search: None };
-const DEVICE: Noun = Noun { prefix: "dev", word: "device", list: &["devices"], name: "name", search: None };
+pub(super) const SITE: Noun = Noun { prefix: "sit", word: "site", list: &["sites"], name: "name", search: None };
+pub(super) const DEVICE: Noun = Noun { prefix: "dev", word: "device", list: &["devices"], name: "name", search: None };
 /// Pages of a place's parts that are looked through for a name.
 const FIND_PAGES_MAX: usize = 50;
 

@@ -4,6 +4,7 @@
 //! serves a customer needs them; only a payment makes or voids one.
 
 mod accounts;
+mod addressees;
 mod credentials;
 mod entitlements;
 mod export;
@@ -21,6 +22,7 @@ mod texts;
 mod watched;
 
 pub use accounts::account_number;
+pub use addressees::{Addressee, addressee, ends_between, last_end, served_on};
 pub use credentials::{CredentialKind, CredentialView, Credentials, Wanted, credentials, phone_of, whose};
 pub use entitlements::{Granted, awaiting_online, grant, mark_applied, mark_online, void};
 pub use import::{ImportProblem, Imported, RouterImport, WrongRows, import, imports, note_refusal};
@@ -35,6 +37,7 @@ pub use store::{Customer, CustomerView, ImportView, Observed, Timeline, lock, ti
 pub use watched::{Service, by_logins, exists, owed, owed_on, service};
 
 use crate::app::App;
+use crate::messages::{self, Event};
 use crate::operators::{OperatorError, Permission, TenantScope};
 use crate::packages::{self, PackageError, PackageKind, PackageView};
 use crate::secrets::VaultError;
@@ -351,6 +354,7 @@ pub async fn create(app: &App, tx: &mut TenantTx, new: NewCustomer, now: Timesta
     let given = new.password.is_some();
     let id = CustomerId::generate(now, &*app.entropy);
     let password = add(app, tx, id, new, &package, Origin::Operator, now).await?;
+    messages::on_event(app, tx, Event::CustomerCreated, id, id.uuid(), &[]).await?;
     Ok(NewlyMade { id, password: (!given).then_some(password) })
 }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use utoipa::ToSchema;
 
 /// The longest value of one key, in bytes.
@@ -32,6 +33,8 @@ pub enum Provider {
     Twilio,
     /// Any text message service that takes one HTTP request.
     HttpSms,
+    /// Any WhatsApp service that takes one HTTP request.
+    HttpWhatsapp,
     /// Meta's WhatsApp Cloud API.
     MetaWhatsapp,
     /// A mail server.
@@ -39,7 +42,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Mpesa,
         Self::Paystack,
         Self::Intasend,
@@ -48,6 +51,7 @@ impl Provider {
         Self::AfricasTalking,
         Self::Twilio,
         Self::HttpSms,
+        Self::HttpWhatsapp,
         Self::MetaWhatsapp,
         Self::Smtp,
     ];
@@ -64,9 +68,16 @@ impl Provider {
             Self::AfricasTalking => "africas_talking",
             Self::Twilio => "twilio",
             Self::HttpSms => "http_sms",
+            Self::HttpWhatsapp => "http_whatsapp",
             Self::MetaWhatsapp => "meta_whatsapp",
             Self::Smtp => "smtp",
         }
+    }
+
+    /// Says whether it takes messages as [`HttpTexts`] describe it.
+    #[must_use]
+    pub const fn takes_http_texts(self) -> bool {
+        matches!(self, Self::HttpSms | Self::HttpWhatsapp)
     }
 
     pub(super) fn from_stored(name: &str) -> Option<Self> {
@@ -79,7 +90,7 @@ impl Provider {
         match self {
             Self::Mpesa | Self::Paystack | Self::Intasend | Self::Flutterwave | Self::Pesapal => Kind::Money,
             Self::AfricasTalking | Self::Twilio | Self::HttpSms => Kind::Sms,
-            Self::MetaWhatsapp => Kind::Whatsapp,
+            Self::HttpWhatsapp | Self::MetaWhatsapp => Kind::Whatsapp,
             Self::Smtp => Kind::Email,
         }
     }
@@ -155,14 +166,36 @@ struct Twilio {
     sender: String,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A service that takes a message by one POST. Most differ in nothing but the names of the fields.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HttpSms {
-    url: String,
-    /// The request's body, with {phone} and {text} in it.
-    body: String,
+pub struct HttpTexts {
+    /// Where to.
+    pub url: String,
+    /// The request's body, as JSON or as a form, with {phone} and {text} in it, and {id} if the service wants a name of ours.
+    pub body: String,
+    /// The header `Authorization`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    authorization: Option<String>,
+    pub authorization: Option<String>,
+    /// What stands in an answer that means success, where the status alone does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<String>,
+    /// Where the service's name for the message stands in a JSON answer, as a JSON pointer such as `/data/0/id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+impl fmt::Debug for HttpTexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpTexts")
+    }
+}
+
+impl HttpTexts {
+    /// Reads what was sealed.
+    pub(super) fn from_sealed(text: &Secret<String>) -> Option<Self> {
+        serde_json::from_str(text.expose()).ok()
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -191,8 +224,9 @@ pub(super) struct Checked {
     pub(super) fields: Vec<String>,
 }
 
-/// Checks the keys for a provider; a refusal names what is wrong and quotes no value.
-pub(super) fn check(provider: Provider, given: &BTreeMap<String, Secret<String>>) -> Result<Checked, String> {
+/// Checks the keys for a provider; a refusal names what is wrong and quotes no value. `private` says whether a gateway may stand in the
+/// controller's own network.
+pub(super) fn check(provider: Provider, given: &BTreeMap<String, Secret<String>>, private: bool) -> Result<Checked, String> {
     let mut map = Map::new();
     for (name, value) in given {
         let text = value.expose();
@@ -209,7 +243,7 @@ pub(super) fn check(provider: Provider, given: &BTreeMap<String, Secret<String>>
         Provider::Pesapal => typed::<Pesapal>(map),
         Provider::AfricasTalking => typed::<AfricasTalking>(map),
         Provider::Twilio => typed::<Twilio>(map),
-        Provider::HttpSms => http_sms(map),
+        Provider::HttpSms | Provider::HttpWhatsapp => http_texts(map, private),
         Provider::MetaWhatsapp => typed::<MetaWhatsapp>(map),
         Provider::Smtp => smtp(map),
     }?;
@@ -254,11 +288,18 @@ fn mpesa(given: Map<String, Value>) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn http_sms(given: Map<String, Value>) -> Result<Map<String, Value>, String> {
-    let map = typed::<HttpSms>(given)?;
+fn http_texts(given: Map<String, Value>, private: bool) -> Result<Map<String, Value>, String> {
+    let map = typed::<HttpTexts>(given)?;
     let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
-    if !text("url").starts_with("https://") {
+    let reachable = text("url").starts_with("https://") || (private && text("url").starts_with("http://"));
+    if !reachable {
         return Err("`url` has to begin with https://".to_owned());
+    }
+    if !text("authorization").bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Err("`authorization` is a header: write ASCII".to_owned());
+    }
+    if map.contains_key("reference") && !text("reference").starts_with('/') {
+        return Err("`reference` is a JSON pointer, such as /data/0/id".to_owned());
     }
     if !text("body").contains("{phone}") || !text("body").contains("{text}") {
         return Err("`body` has to have {phone} and {text} in it".to_owned());
@@ -279,7 +320,7 @@ mod tests {
 
     fn check_json(provider: Provider, value: Value) -> Result<Vec<String>, String> {
         let map = serde_json::from_value(value).expect("texts by name");
-        check(provider, &map).map(|checked| checked.fields)
+        check(provider, &map, false).map(|checked| checked.fields)
     }
 
     #[test]
@@ -310,6 +351,13 @@ mod tests {
         assert!(check_json(Provider::Paystack, json!({ "secret_key": "x".repeat(3_000) })).is_err());
         assert!(check_json(Provider::HttpSms, json!({ "url": "http://sms.example", "body": "{phone} {text}" })).is_err());
         assert!(check_json(Provider::HttpSms, json!({ "url": "https://sms.example", "body": "{text}" })).is_err());
+        let with = |field: &str, value: &str| {
+            let mut keys = json!({ "url": "https://sms.example", "body": "{phone} {text}" });
+            keys[field] = json!(value);
+            check_json(Provider::HttpWhatsapp, keys)
+        };
+        assert!(with("success", "OK").is_ok() && with("reference", "/id").is_ok() && with("authorization", "Bearer x").is_ok());
+        assert!(with("reference", "id").is_err() && with("authorization", "Bearer ü").is_err());
         assert!(
             check_json(
                 Provider::Smtp,

@@ -5,7 +5,7 @@ mod routes;
 mod rules;
 mod store;
 
-pub use credentials::Provider;
+pub use credentials::{HttpTexts, Provider};
 pub use routes::routes;
 pub use store::GatewayView;
 
@@ -189,7 +189,7 @@ pub async fn add(app: &App, scope: &TenantScope, new: NewGateway) -> Result<Gate
     if let Some(fault) = rules::fault(&new.name, new.position) {
         return Err(field(fault));
     }
-    let checked = credentials::check(new.provider, &new.credentials)
+    let checked = credentials::check(new.provider, &new.credentials, app.config.private_gateways)
         .map_err(|message| GatewayError::Field { field: "credentials", message })?;
     if store::count(&mut tx).await? >= GATEWAYS_MAX {
         return Err(GatewayError::TooMany);
@@ -242,7 +242,7 @@ pub async fn set_credentials(app: &App, scope: &TenantScope, id: GatewayId, new:
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::GatewaysWrite).await?;
     let before = store::lock(&mut tx, id).await?.ok_or(GatewayError::NotFound)?;
-    let checked = credentials::check(before.provider, &new.credentials)
+    let checked = credentials::check(before.provider, &new.credentials, app.config.private_gateways)
         .map_err(|message| GatewayError::Field { field: "credentials", message })?;
     let sealed = app.vault.seal(&mut tx, place(id), checked.text.expose().as_bytes()).await?;
     store::set_credentials(&mut tx, id, &sealed, &checked.fields, now).await?;
@@ -270,6 +270,15 @@ pub async fn remove(app: &App, scope: &TenantScope, id: GatewayId) -> Result<(),
 pub async fn credentials(app: &App, tx: &mut TenantTx, id: GatewayId) -> Result<(Secret<String>, i64), GatewayError> {
     let (sealed, version) = store::sealed(tx, id).await?.ok_or(GatewayError::NotFound)?;
     Ok((app.vault.open_text(tx, place(id), &sealed).await?, version))
+}
+
+/// Opens how a gateway takes messages by one POST.
+///
+/// # Errors
+/// When there is no such gateway, it takes none so, or its keys cannot be opened.
+pub async fn http_texts(app: &App, tx: &mut TenantTx, id: GatewayId) -> Result<HttpTexts, GatewayError> {
+    let (text, _) = credentials(app, tx, id).await?;
+    HttpTexts::from_sealed(&text).ok_or(GatewayError::NotFound)
 }
 
 /// Reads a gateway, a removed one too: money that was on its way when it went still counts.

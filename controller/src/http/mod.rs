@@ -8,7 +8,7 @@ mod problem;
 mod server;
 mod sheet;
 
-pub use crate::operators::{Actor, Permission, TenantScope};
+pub use crate::operators::{Actor, Permission, Person, TenantScope};
 pub use extract::{Anybody, Body, Caller, Id, Params, Platform};
 pub use page::{List, Page, PageItem};
 pub use problem::{FieldError, Problem, ProblemKind};

@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, backups, operators, retention, tenants};
+use crate::{audit, backups, messages, notifications, operators, retention, tenants};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -28,6 +28,13 @@ pub const DEFINITIONS: &[Definition] = &[
         cadence: Cadence::Daily { hour: 4, minute: 10 },
         limit: SignedDuration::from_mins(10),
         run: |app| Box::pin(clear_logins(app)),
+    },
+    Definition {
+        name: "messages",
+        about: "forgets notifications, and about what rules wrote, when both are long over",
+        cadence: Cadence::Daily { hour: 3, minute: 50 },
+        limit: SignedDuration::from_hours(1),
+        run: |app| Box::pin(forget_messages(app)),
     },
     Definition {
         name: "metering",
@@ -91,6 +98,12 @@ async fn measure(app: Arc<App>) -> Outcome {
 async fn forget(app: Arc<App>) -> Outcome {
     let gone = told(retention::forget_old(&app).await)?;
     Ok(format!("{gone} rows went that their ISPs keep no longer"))
+}
+
+async fn forget_messages(app: Arc<App>) -> Outcome {
+    let messages = told(messages::forget_old(&app).await)?;
+    let notifications = told(notifications::forget_old(&app).await)?;
+    Ok(format!("{messages} claims of rules and {notifications} notifications were forgotten"))
 }
 
 async fn move_tenants(app: Arc<App>) -> Outcome {

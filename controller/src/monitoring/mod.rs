@@ -10,7 +10,7 @@ mod rules;
 mod store;
 
 pub use diagnoses::{DiagnosisView, diagnose_customer, diagnose_router, diagnosis_exists};
-pub use outages::{UptimeView, judge_router, router_heard, router_silent, sweep, watch_tenant};
+pub use outages::{LongOutage, UptimeView, judge_router, long_outages, router_heard, router_silent, sweep, watch_tenant};
 pub use routes::routes;
 pub use rules::Evidence;
 pub use rules::diagnosis::CheckStatus;

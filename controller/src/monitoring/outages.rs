@@ -29,6 +29,8 @@ const GAP: SignedDuration = SignedDuration::from_secs(300);
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(48);
 /// How far beside a router's outage a customer's may begin and still come from it.
 const PARENT_SLACK: SignedDuration = SignedDuration::from_secs(300);
+/// How long a router has to be silent before anybody is told.
+const LONG: SignedDuration = SignedDuration::from_mins(15);
 /// Ends of sessions that are judged at once.
 const BATCH: i64 = 1_000;
 
@@ -195,6 +197,33 @@ async fn judge_open_customers(tx: &mut TenantTx, now: Timestamp) -> Result<(), M
         }
     }
     Ok(store::close(tx, &closed).await?)
+}
+
+/// A time for which a router was silent that somebody should be told of.
+#[derive(Debug, Clone)]
+pub struct LongOutage {
+    /// The outage.
+    pub id: OutageId,
+    /// The router.
+    pub router: RouterId,
+    /// The router's name.
+    pub name: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it had lasted long enough to be told of.
+    pub long_at: Timestamp,
+    /// Whether it is over.
+    pub over: bool,
+    /// When the router was back; none while it is not, or where it was taken out.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Lists the routers' outages that lasted 15 minutes at least and became so long, or ended, after a time.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn long_outages(tx: &mut TenantTx, since: Timestamp, now: Timestamp) -> Result<Vec<LongOutage>, MonitoringError> {
+    Ok(store::long_outages(tx, since, now, LONG).await?)
 }
 
 /// Lists a router's own outages, newest first.

@@ -4,8 +4,8 @@ mod diagnoses;
 
 pub(super) use diagnoses::{DiagnosisRow, diagnoses, diagnosis, insert_diagnosis};
 
-use super::Ending;
 use super::rules::Stretch;
+use super::{Ending, LongOutage};
 use crate::http::{Page, PageItem};
 use db::{DbError, TenantTx};
 use jiff::{SignedDuration, Timestamp};
@@ -170,6 +170,39 @@ pub(super) async fn router_outage_around(
     .bind((at + slack).to_sqlx())
     .fetch_optional(tx.conn())
     .await?)
+}
+
+/// Lists routers' outages of some length that came to it, or ended, after a time.
+pub(super) async fn long_outages(
+    tx: &mut TenantTx,
+    since: Timestamp,
+    now: Timestamp,
+    long: SignedDuration,
+) -> Result<Vec<LongOutage>, DbError> {
+    type Found = (OutageId, RouterId, String, SqlTimestamp, Option<SqlTimestamp>, Option<String>);
+    let rows: Vec<Found> = sqlx::query_as(
+        "SELECT o.id, o.router_id, r.name, o.started_at, o.ended_at, o.ending
+           FROM outage o JOIN router r ON r.tenant_id = $1 AND r.id = o.router_id
+          WHERE o.tenant_id = $1 AND o.customer_id IS NULL AND (o.ended_at IS NULL OR o.ended_at > $2)
+            AND coalesce(o.ended_at, $3) >= o.started_at + make_interval(secs => $4)
+          ORDER BY o.id",
+    )
+    .bind(tx.tenant())
+    .bind(since.to_sqlx())
+    .bind(now.to_sqlx())
+    .bind(long.as_secs_f64())
+    .fetch_all(tx.conn())
+    .await?;
+    let outage = |(id, router, name, began, ended, ending): Found| LongOutage {
+        id,
+        router,
+        name,
+        started_at: began.to_jiff(),
+        long_at: began.to_jiff() + long,
+        over: ended.is_some(),
+        ended_at: ended.filter(|_| ending.as_deref() == Some(Ending::Back.as_str())).map(SqlTimestamp::to_jiff),
+    };
+    Ok(rows.into_iter().map(outage).collect())
 }
 
 /// Returns a router's own outages that touch a stretch of time; one that is open lasts until now.

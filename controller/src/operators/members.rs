@@ -4,7 +4,7 @@ use super::rules::Grant;
 use super::{Extent, OperatorError, Permission, PermissionSet, Role, TenantScope, login_fault, logins, store};
 use crate::app::App;
 use crate::http::{List, Page};
-use db::{PlatformActor, PlatformTx, Reach, TenantTx};
+use db::{DbError, PlatformActor, PlatformTx, Reach, TenantTx};
 use jiff::Timestamp;
 use model::{OperatorId, RouterId, Secret, SiteId, TenantId};
 use serde::Serialize;
@@ -269,4 +269,27 @@ pub(super) fn check_names(login: &str, display_name: &str) -> Result<(), Operato
 /// When the database does not answer.
 pub async fn serves(tx: &mut TenantTx, operator: OperatorId) -> Result<bool, OperatorError> {
     Ok(store::members::is_member(tx, operator).await?)
+}
+
+/// Lists those who serve the tenant, may do something, and see a router.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn who_may_see(tx: &mut TenantTx, permission: Permission, router: RouterId) -> Result<Vec<OperatorId>, OperatorError> {
+    let assigned = store::members::assigned_to(tx, router).await?;
+    let sees = |member: &store::members::Member| member.grant.extent == Extent::All || assigned.contains(&member.view.id);
+    let all = store::members::all(tx).await?;
+    Ok(all
+        .into_iter()
+        .filter(|member| member.view.status == "active" && member.grant.rights().contains(permission) && sees(member))
+        .map(|member| member.view.id)
+        .collect())
+}
+
+/// Lists a tenant's admins, for the platform.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn admins_of(tx: &mut PlatformTx, tenant: TenantId) -> Result<Vec<OperatorId>, DbError> {
+    store::members::admins_of(tx, tenant).await
 }

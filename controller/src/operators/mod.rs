@@ -24,7 +24,7 @@ pub use logins::{
     Attempt, LoggedIn, change_password, clear_logins, first_operator, forget_second_factor, log_in, log_out, recover,
     set_password,
 };
-pub use members::{add_member, assign_to_maker, serves};
+pub use members::{add_member, admins_of, assign_to_maker, serves, who_may_see};
 pub use permissions::{Permission, PermissionSet, Role};
 pub use routes::routes;
 pub(crate) use routes::setup_page;

@@ -5,6 +5,7 @@ use super::tokens::{self, TokenKind};
 use super::{Asked, OperatorError, Permission, TenantScope, store};
 use crate::app::App;
 use crate::http::{List, Page};
+use crate::notifications::{self, News, NotificationKind};
 use db::{PlatformActor, VisitCredential};
 use jiff::{SignedDuration, Timestamp};
 use model::{ImpersonationId, OperatorId, Secret, TenantId};
@@ -91,6 +92,9 @@ pub async fn begin(app: &App, actor: &PlatformActor, visitor: OperatorId, new: &
     }
     let details = json!({ "reason": reason, "writes": new.writes, "until": expires_at });
     tx.audit_tenant(new.tenant, now, "support.begin", &id.to_string(), details);
+    let text = format!("The platform's support is here until {}: {reason}", expires_at.strftime("%H:%M UTC"));
+    let news = News { kind: NotificationKind::SupportVisit, about: id.uuid(), link: id.to_string(), text: &text };
+    notifications::tell_admins(app, &mut tx, new.tenant, &news).await?;
     tx.commit().await?;
     Ok(Begun { id, token: token.text, expires_at })
 }

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::customers::{self, Customer, CustomerError, CustomerStatus};
 use crate::gateways::{self, Environment, Kind};
 use crate::ledger::{self, About, Account, JournalKind};
+use crate::messages::{self, Event, Variable};
 use crate::packages::{self, PackageView};
 use crate::tenants;
 use db::TenantTx;
@@ -243,13 +244,20 @@ pub(super) async fn book(
         "package": booked.package.map(|package| package.id), "until": granted.map(|granted| granted.ends_at)
     });
     tx.audit(now, "payment.take", &booked.payment.to_string(), details).await?;
+    let wallet = ledger::wallet_balance(tx, customer.id, money.amount.currency).await?;
+    let more = [
+        (Variable::Amount, money.amount.to_string()),
+        (Variable::Receipt, money.receipt.clone()),
+        (Variable::Wallet, wallet.to_string()),
+    ];
+    messages::on_event(app, tx, Event::PaymentReceived, customer.id, booked.payment.uuid(), &more).await?;
     Ok(Taken {
         payment: booked.payment,
         receipt: money.receipt.clone(),
         starts_at: granted.map(|granted| granted.starts_at),
         ends_at: granted.map(|granted| granted.ends_at),
         generation: granted.map(|granted| granted.generation),
-        wallet: ledger::wallet_balance(tx, customer.id, money.amount.currency).await?,
+        wallet,
         missing: booked.missing,
     })
 }

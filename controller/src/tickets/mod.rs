@@ -5,12 +5,14 @@ mod rules;
 mod store;
 
 pub use routes::routes;
-pub use store::{NoteView, TicketView, exists};
+pub use store::{NoteView, TicketView, router_of};
 
 use crate::app::App;
-use crate::customers::{self, CustomerError};
+use crate::customers;
 use crate::devices::{self, DeviceError};
+use crate::messages::{self, Event, Variable};
 use crate::monitoring::{self, MonitoringError};
+use crate::notifications::{self, News, NotificationKind};
 use crate::operators::{self, OperatorError, Permission, TenantScope};
 use crate::{routers, sites};
 use db::{DbError, TenantTx};
@@ -45,9 +47,6 @@ pub enum TicketError {
     /// The caller may not.
     #[error(transparent)]
     Operator(#[from] OperatorError),
-    /// The customer could not be read.
-    #[error(transparent)]
-    Customer(#[from] CustomerError),
     /// The diagnosis could not be read.
     #[error(transparent)]
     Monitoring(#[from] MonitoringError),
@@ -152,7 +151,7 @@ pub struct NewTicket {
     pub priority: Option<Priority>,
     /// The customer.
     pub customer: Option<CustomerId>,
-    /// The router.
+    /// The router; the customer's when left out.
     pub router: Option<RouterId>,
     /// The site.
     pub site: Option<SiteId>,
@@ -174,10 +173,8 @@ where
     if found? { Ok(()) } else { Err(TicketError::NotFound(what)) }
 }
 
-async fn expect_subject(tx: &mut TenantTx, new: &NewTicket) -> Result<(), TicketError> {
-    if let Some(customer) = new.customer {
-        expect(customers::exists(tx, customer).await, "customer")?;
-    }
+/// Looks for what it is about. What is about a customer is about their router too: who does not see that sees none of this.
+async fn expect_subject(tx: &mut TenantTx, new: &mut NewTicket) -> Result<(), TicketError> {
     if let Some(router) = new.router {
         expect(routers::stands(tx, router).await, "router")?;
     }
@@ -190,18 +187,46 @@ async fn expect_subject(tx: &mut TenantTx, new: &NewTicket) -> Result<(), Ticket
     if let Some(diagnosis) = new.diagnosis {
         expect(monitoring::diagnosis_exists(tx, diagnosis).await, "diagnosis")?;
     }
+    if let Some(customer) = new.customer {
+        let found = customers::addressee(tx, customer).await?.ok_or(TicketError::NotFound("customer"))?;
+        new.router = new.router.or(Some(found.router));
+    }
     Ok(())
+}
+
+/// What of a ticket is told to others.
+struct Told<'a> {
+    id: TicketId,
+    number: i32,
+    title: &'a str,
+}
+
+impl Told<'_> {
+    /// Writes to the customer, if the tenant has a rule for it.
+    async fn customer(&self, app: &App, tx: &mut TenantTx, customer: Option<CustomerId>, event: Event) -> Result<(), DbError> {
+        let Some(customer) = customer else { return Ok(()) };
+        let more = [(Variable::Ticket, self.number.to_string()), (Variable::Title, self.title.to_owned())];
+        messages::on_event(app, tx, event, customer, self.id.uuid(), &more).await
+    }
+
+    /// Tells who is to work on it.
+    async fn assignee(&self, app: &App, tx: &mut TenantTx, assignee: Option<OperatorId>) -> Result<(), DbError> {
+        let Some(assignee) = assignee else { return Ok(()) };
+        let text = format!("Ticket {} is yours: {}", self.number, self.title);
+        let news = News { kind: NotificationKind::TicketAssigned, about: self.id.uuid(), link: self.id.to_string(), text: &text };
+        notifications::tell(app, tx, &[assignee], &news).await
+    }
 }
 
 /// Opens a ticket; returns it with the number that people say.
 ///
 /// # Errors
 /// When the role may not, a field is wrong, what it is about is not there, or too many are open.
-pub async fn open(app: &App, scope: &TenantScope, new: NewTicket) -> Result<(TicketId, i32), TicketError> {
+pub async fn open(app: &App, scope: &TenantScope, mut new: NewTicket) -> Result<(TicketId, i32), TicketError> {
     rules::judge(&new)?;
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::TicketsWrite).await?;
-    expect_subject(&mut tx, &new).await?;
+    expect_subject(&mut tx, &mut new).await?;
     if let Some(assignee) = new.assignee {
         expect(operators::serves(&mut tx, assignee).await, "operator")?;
     }
@@ -213,6 +238,9 @@ pub async fn open(app: &App, scope: &TenantScope, new: NewTicket) -> Result<(Tic
     let id = TicketId::generate(now, &*app.entropy);
     store::insert(&mut tx, id, number, &new, now).await?;
     tx.audit(now, "ticket.open", &id.to_string(), serde_json::json!({ "number": number, "title": new.title.trim() })).await?;
+    let news = Told { id, number, title: new.title.trim() };
+    news.customer(app, &mut tx, new.customer, Event::TicketOpened).await?;
+    news.assignee(app, &mut tx, new.assignee).await?;
     tx.commit().await?;
     Ok((id, number))
 }
@@ -256,6 +284,13 @@ pub async fn change(app: &App, scope: &TenantScope, id: TicketId, change: Ticket
     after.due_at = change.due_at.or(before.due_at);
     store::update(&mut tx, &after).await?;
     tx.audit_change(now, "ticket.change", &id.to_string(), &before, &after).await?;
+    let news = Told { id, number: after.number, title: &after.title };
+    if after.status == TicketStatus::Closed && before.status != TicketStatus::Closed {
+        news.customer(app, &mut tx, after.customer, Event::TicketClosed).await?;
+    }
+    if after.assignee != before.assignee {
+        news.assignee(app, &mut tx, after.assignee).await?;
+    }
     tx.commit().await?;
     Ok(after)
 }

@@ -21,7 +21,6 @@ impl From<TicketError> for Problem {
             TicketError::NotFound(what) => Self::not_found(what),
             TicketError::Status { .. } => Self::new(ProblemKind::Conflict, error.to_string()),
             TicketError::TooMany | TicketError::TooManyNotes => Self::new(ProblemKind::Limit, error.to_string()),
-            TicketError::Customer(error) => error.into(),
             TicketError::Operator(error) => error.into(),
             TicketError::Device(error) => error.into(),
             TicketError::Monitoring(error) => error.into(),

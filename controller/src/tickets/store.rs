@@ -208,12 +208,12 @@ pub(super) async fn get(tx: &mut TenantTx, id: TicketId) -> Result<Option<Ticket
     Ok(row.map(TicketView::from))
 }
 
-/// Says whether a ticket is there.
+/// Says about which router a ticket is, if there is such a ticket and it is about one.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn exists(tx: &mut TenantTx, id: TicketId) -> Result<bool, DbError> {
-    Ok(get(tx, id).await?.is_some())
+pub async fn router_of(tx: &mut TenantTx, id: TicketId) -> Result<Option<Option<RouterId>>, DbError> {
+    Ok(get(tx, id).await?.map(|ticket| ticket.router))
 }
 
 pub(super) async fn update(tx: &mut TenantTx, after: &TicketView) -> Result<(), DbError> {

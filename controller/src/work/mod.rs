@@ -8,7 +8,7 @@ pub use routes::routes;
 pub use store::WorkView;
 
 use crate::app::App;
-use crate::customers::{self, CustomerError};
+use crate::customers;
 use crate::operators::{self, OperatorError, Permission, TenantScope};
 use crate::{routers, sites, tickets};
 use db::{DbError, TenantTx};
@@ -29,9 +29,6 @@ pub enum WorkError {
     /// A token must say whose work it was.
     #[error("operator: an API token did no work itself; name the operator who did")]
     Whose,
-    /// The customer could not be read.
-    #[error(transparent)]
-    Customer(#[from] CustomerError),
     /// The caller may not.
     #[error(transparent)]
     Operator(#[from] OperatorError),
@@ -111,7 +108,7 @@ pub struct NewWork {
     pub minutes: i32,
     /// At which customer.
     pub customer: Option<CustomerId>,
-    /// On which router.
+    /// On which router; the customer's or the ticket's when left out.
     pub router: Option<RouterId>,
     /// At which site.
     pub site: Option<SiteId>,
@@ -134,18 +131,21 @@ where
     if found? { Ok(()) } else { Err(WorkError::NotFound(what)) }
 }
 
-async fn expect_named(tx: &mut TenantTx, new: &NewWork) -> Result<(), WorkError> {
-    if let Some(customer) = new.customer {
-        expect(customers::exists(tx, customer).await, "customer")?;
-    }
+/// Looks for what it names. What was done for a customer or a ticket was done on their router: who does not see that sees none of this.
+async fn expect_named(tx: &mut TenantTx, new: &mut NewWork) -> Result<(), WorkError> {
     if let Some(router) = new.router {
         expect(routers::stands(tx, router).await, "router")?;
     }
     if let Some(site) = new.site {
         expect(sites::hold(tx, site).await, "site")?;
     }
+    if let Some(customer) = new.customer {
+        let found = customers::addressee(tx, customer).await?.ok_or(WorkError::NotFound("customer"))?;
+        new.router = new.router.or(Some(found.router));
+    }
     if let Some(ticket) = new.ticket {
-        expect(tickets::exists(tx, ticket).await, "ticket")?;
+        let router = tickets::router_of(tx, ticket).await?.ok_or(WorkError::NotFound("ticket"))?;
+        new.router = new.router.or(router);
     }
     Ok(())
 }
@@ -154,7 +154,7 @@ async fn expect_named(tx: &mut TenantTx, new: &NewWork) -> Result<(), WorkError>
 ///
 /// # Errors
 /// When the role may not, a field is wrong, or what it names is not there.
-pub async fn add(app: &App, scope: &TenantScope, new: NewWork) -> Result<WorkId, WorkError> {
+pub async fn add(app: &App, scope: &TenantScope, mut new: NewWork) -> Result<WorkId, WorkError> {
     rules::judge(&new)?;
     let now = app.clock.now();
     let mut tx = scope.write(app, Permission::TicketsWrite).await?;
@@ -163,7 +163,7 @@ pub async fn add(app: &App, scope: &TenantScope, new: NewWork) -> Result<WorkId,
     }
     let operator = new.operator.or_else(|| scope.operator()).ok_or(WorkError::Whose)?;
     expect(operators::serves(&mut tx, operator).await, "operator")?;
-    expect_named(&mut tx, &new).await?;
+    expect_named(&mut tx, &mut new).await?;
     let id = WorkId::generate(now, &*app.entropy);
     store::insert(&mut tx, id, operator, &new, now).await?;
     tx.audit(now, "work.add", &id.to_string(), serde_json::json!({ "kind": new.kind.as_str(), "operator": operator })).await?;

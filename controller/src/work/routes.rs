@@ -20,7 +20,6 @@ impl From<WorkError> for Problem {
             WorkError::Field { field, message } => Self::field(field, message),
             WorkError::Whose => Self::field("operator", error.to_string()),
             WorkError::NotFound(what) => Self::not_found(what),
-            WorkError::Customer(error) => error.into(),
             WorkError::Operator(error) => error.into(),
             WorkError::Db(error) => error.into(),
         }

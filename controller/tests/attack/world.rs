@@ -7,6 +7,7 @@ use controller::jobs;
 use controller::operators::Role;
 use controller::payments::attempts;
 use controller::testing::{Answer, TestApp, TestTenant};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -57,6 +58,10 @@ const MAKERS: &[(&str, &str, Option<&str>, &str)] = &[
     ("TicketId", "/tickets", Some("NewTicket"), "id"),
     ("LeadId", "/leads", Some("NewLead"), "id"),
     ("WorkId", "/work", Some("NewWork"), "id"),
+    ("TemplateId", "/message-templates", Some("NewMessageTemplate"), "id"),
+    ("MessageRuleId", "/message-rules", Some("NewMessageRule"), "id"),
+    ("MessageId", "/messages", Some("NewMessage"), "id"),
+    ("NotificationId", "", None, ""),
     ("BackupId", "/backups", None, "id"),
 ];
 
@@ -132,11 +137,14 @@ impl World {
 
     /// Makes one of a kind.
     async fn make(&self, isp: &Isp, kind: &str, ids: &Ids) -> String {
+        // What is made in one moment has no order, and of backups the newest are kept.
+        self.test.clock.advance(SignedDuration::from_millis(1));
         match kind {
             "TenantId" => return self.isp(&format!("Spica {}", self.number())).await.tenant.id.to_string(),
             "OperatorId" => return self.operator(isp).await,
             "LoginSessionId" => return self.login(isp).await,
             "PaymentAttemptId" => return self.attempt(isp, ids).await,
+            "NotificationId" => return self.notification(isp).await,
             _ => {}
         }
         let maker = MAKERS.iter().find(|(known, ..)| *known == kind);
@@ -223,6 +231,17 @@ impl World {
         all.body["items"][0]["id"].as_str().expect("the newest").to_owned()
     }
 
+    /// Something that the ISP's admin was told: the platform's support came.
+    async fn notification(&self, isp: &Isp) -> String {
+        let path = format!("/api/v1/platform/tenants/{}/impersonations", isp.tenant.id);
+        let reason = json!({ "reason": "for tests" });
+        let _ = self.test.call("POST", &path, &self.platform, Some(reason)).await.expect(201);
+        let login = json!({ "login": isp.marker.replace(' ', "-"), "password": "a password for tests" });
+        let token = self.test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200).text("token");
+        let told = self.test.call("GET", "/api/v1/me/notifications?limit=1", &token, None).await.expect(200);
+        told.body["items"][0]["id"].as_str().expect("the newest").to_owned()
+    }
+
     /// An attempt to collect money, which no operation of the API begins yet.
     async fn attempt(&self, isp: &Isp, ids: &Ids) -> String {
         let app = &self.test.app;
@@ -305,6 +324,8 @@ impl World {
             "NewWork.started_at" => json!("2026-01-15T08:00:00Z"),
             "NewWork.minutes" => json!(60),
             "TurnFlag.on" => json!(true),
+            // Who has none cannot be written to.
+            "NewCustomer.phone" => json!("0712345678"),
             // Never the present one: what is sent first would decide what comes after.
             "SetSettings.version" => json!(999),
             field if field.starts_with("RetentionChange.") => json!(400),

@@ -203,7 +203,7 @@ async fn what_something_refers_to_stays_and_a_batch_is_no_larger_than_said() {
 async fn the_settings_have_bounds_and_a_change_is_written_down() {
     let test = TestApp::new().await;
     let (alpha, beta) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Beta").await);
-    let unsaid = json!({ "sessions_days": 396, "usage_days": 396, "outages_days": 396, "diagnoses_days": 396, "changes_days": 396, "audit_days": 732 });
+    let unsaid = json!({ "sessions_days": 396, "usage_days": 396, "outages_days": 396, "diagnoses_days": 396, "changes_days": 396, "messages_days": 396, "audit_days": 732 });
     assert_eq!(alpha.get("/retention").await.expect(200).body, unsaid);
     for (field, days) in
         [("sessions_days", 6), ("outages_days", 30), ("audit_days", 365), ("audit_days", 3661), ("usage_days", 1101)]

@@ -300,6 +300,17 @@ pub const TABLES: &[Table] = &[
     tenant("membership")
         .about("that a person serves a tenant, in which role, and how much of it they see")
         .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
+    tenant("message")
+        .about("a message that was or will be sent, and what became of it")
+        .partitioned("at")
+        .kept("at", "messages_days"),
+    tenant("message_cycle").about("that a rule has written to a customer about something"),
+    tenant("message_rule").about("when a message is written by itself"),
+    tenant("message_template").about("a text with holes, for one channel and in one language"),
+    tenant("message_template_version").about("what a template said, from when on: written once"),
+    tenant("notification")
+        .about("something that one of those who serve the tenant should know")
+        .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
     platform("operator")
         .about("a person who logs in")
         .app_reads("a tenant sees name and status of the people who serve it, not their password hashes")

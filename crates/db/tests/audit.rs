@@ -100,7 +100,7 @@ async fn what_is_kept_for_a_time_is_the_same_in_the_registry_and_in_the_database
 
 #[tokio::test]
 async fn what_was_said_before_about_retention_holds() {
-    let old = OldDb::before(17).await;
+    let old = OldDb::before(18).await;
     let mut owner = old.connect_as("mastwire_owner").await;
     let rows = format!(
         "INSERT INTO tenant (id, name, currency, time_zone, created_at, status_since) VALUES ('{A}', 'Alpha', 'KES', 'Africa/Nairobi', now(), now());

@@ -4,10 +4,10 @@ use super::{grant, role};
 use crate::http::{Page, PageItem};
 use crate::operators::rules::Grant;
 use crate::operators::{Extent, Permission, Role};
-use db::{DbError, TenantTx};
+use db::{DbError, PlatformTx, TenantTx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AssignmentId, Entropy, OperatorId, RouterId, SiteId};
+use model::{AssignmentId, Entropy, OperatorId, RouterId, SiteId, TenantId};
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
@@ -245,5 +245,41 @@ pub(in crate::operators) async fn is_member(tx: &mut TenantTx, operator: Operato
         .bind(tx.tenant())
         .bind(operator)
         .fetch_one(tx.conn())
+        .await?)
+}
+
+/// Reads all who serve the tenant; their number is limited.
+pub(in crate::operators) async fn all(tx: &mut TenantTx) -> Result<Vec<Member>, DbError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT o.id, o.login, o.display_name, o.status, m.role, m.reach, m.added, m.removed
+           FROM membership m JOIN operator o ON o.id = m.operator_id WHERE m.tenant_id = $1 ORDER BY m.operator_id",
+    )
+    .bind(tx.tenant())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Member::from).collect())
+}
+
+/// Lists those to whom a router is assigned, itself or by a site that it stands in.
+pub(in crate::operators) async fn assigned_to(tx: &mut TenantTx, router: RouterId) -> Result<Vec<OperatorId>, DbError> {
+    Ok(sqlx::query_scalar(
+        "WITH RECURSIVE above AS (
+             SELECT site_id AS id FROM router WHERE tenant_id = $1 AND id = $2 AND site_id IS NOT NULL
+             UNION
+             SELECT s.parent_id FROM site s JOIN above a ON s.tenant_id = $1 AND s.id = a.id WHERE s.parent_id IS NOT NULL
+         )
+         SELECT DISTINCT operator_id FROM assignment
+          WHERE tenant_id = $1 AND (router_id = $2 OR site_id IN (SELECT id FROM above))",
+    )
+    .bind(tx.tenant())
+    .bind(router)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+pub(in crate::operators) async fn admins_of(tx: &mut PlatformTx, tenant: TenantId) -> Result<Vec<OperatorId>, DbError> {
+    Ok(sqlx::query_scalar("SELECT operator_id FROM membership WHERE tenant_id = $1 AND role = 'admin' ORDER BY operator_id")
+        .bind(tenant)
+        .fetch_all(tx.conn())
         .await?)
 }

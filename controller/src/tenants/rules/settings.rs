@@ -49,6 +49,15 @@ impl Default for QuietHours {
     }
 }
 
+impl QuietHours {
+    /// Returns when they begin and end; what was stored was checked before.
+    #[must_use]
+    pub fn span(&self) -> (Time, Time) {
+        let default = (Time::constant(21, 0, 0, 0), Time::constant(7, 0, 0, 0));
+        (clock(&self.from).unwrap_or(default.0), clock(&self.until).unwrap_or(default.1))
+    }
+}
+
 /// From when a renewal counts that comes after the end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,9 +1,9 @@
 //! How tenants stand, for what is done across them by the clock.
 
-use super::Locator;
-use crate::doors::DbError;
+use super::{Locator, system};
+use crate::doors::{DbError, TenantDoor};
 use jiff::Timestamp;
-use jiff_sqlx::Timestamp as SqlTimestamp;
+use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
 use model::{EnrolmentId, Standing, TenantId};
 use sqlx::FromRow;
 use std::net::{IpAddr, Ipv4Addr};
@@ -59,6 +59,24 @@ impl Locator {
                 trial_ends_at: row.trial_ends_at.map(SqlTimestamp::to_jiff),
             })
             .collect())
+    }
+
+    /// Opens the doors to tenants that may send and have messages whose time has come, or that somebody took and did not finish.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenants_with_messages(&self, now: Timestamp) -> Result<Vec<TenantDoor>, DbError> {
+        let ids: Vec<TenantId> = sqlx::query_scalar(
+            "SELECT t.id FROM tenant t
+              WHERE t.status NOT IN ('suspended', 'exported', 'purging', 'purged') AND t.shadow_of IS NULL
+                AND (EXISTS (SELECT 1 FROM message m WHERE m.tenant_id = t.id AND m.state = 'queued' AND m.not_before <= $1)
+                  OR EXISTS (SELECT 1 FROM message m WHERE m.tenant_id = t.id AND m.state = 'sending' AND m.leased_until < $1))
+              ORDER BY t.id",
+        )
+        .bind(now.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(ids.into_iter().map(|tenant| system(tenant, "messages")).collect())
     }
 
     /// Returns the requests a minute that the platform set for a tenant, if it set any.

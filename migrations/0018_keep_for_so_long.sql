@@ -9,6 +9,7 @@ ALTER TABLE retention ALTER COLUMN usage_days DROP NOT NULL;
 ALTER TABLE retention ADD COLUMN outages_days integer CHECK (outages_days BETWEEN 31 AND 1100);
 ALTER TABLE retention ADD COLUMN diagnoses_days integer CHECK (diagnoses_days BETWEEN 7 AND 1100);
 ALTER TABLE retention ADD COLUMN changes_days integer CHECK (changes_days BETWEEN 7 AND 1100);
+ALTER TABLE retention ADD COLUMN messages_days integer CHECK (messages_days BETWEEN 31 AND 1100);
 ALTER TABLE retention ADD COLUMN audit_days integer CHECK (audit_days BETWEEN 366 AND 3660);
 
 CREATE INDEX outage_ended ON outage (tenant_id, ended_at);
@@ -22,6 +23,7 @@ LANGUAGE sql IMMUTABLE AS $$
     VALUES ('audit_log'::name,  'at'::name,     'audit_days'::name, 366),
            ('change_set',       'started_at',   'changes_days',     7),
            ('diagnosis',        'finished_at',  'diagnoses_days',   7),
+           ('message',          'at',           'messages_days',    31),
            ('outage',           'ended_at',     'outages_days',     31),
            ('session_history',  'closed_at',    'sessions_days',    7),
            ('usage',            'hour',         'usage_days',       7),
