@@ -4,7 +4,6 @@ use crate::carrier::Carrier;
 use crate::fixture::{Isp, each, office};
 use controller::testing::TestApp;
 use controller::{messages, retention};
-
 use jiff::SignedDuration;
 use serde_json::json;
 
