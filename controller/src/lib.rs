@@ -25,6 +25,7 @@ pub mod packages;
 pub mod payments;
 pub mod provisioning;
 pub mod reports;
+pub mod retention;
 pub mod routers;
 pub mod secrets;
 pub mod serve;
@@ -73,6 +74,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(notifications::routes())
         .merge(backups::routes())
         .merge(audit::routes())
+        .merge(retention::routes())
         .merge(health::routes())
         .merge(jobs::routes())
 }

@@ -412,6 +412,16 @@ async fn vouchers_are_printed_and_redeemed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_for_how_long_is_shown_and_set() {
+    let controller = controller().await;
+    let ann = isp(&controller).await;
+    has(&ann.run(&["settings", "keep"]).await.good(), &["sessions", "396", "audit log", "732"]);
+    has(&ann.run(&["settings", "keep", "--sessions", "90", "--audit", "1100"]).await.good(), &["90", "1100", "396"]);
+    has(&ann.run(&["settings", "keep", "--audit", "30"]).await.refused(1), &["audit_days", "366 to 3660"]);
+    has(&ann.run(&["settings", "keep"]).await.good(), &["90", "1100"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told() {
     let nobody = Person::new("http://127.0.0.1:1");
     for line in [&["pay", "alice", "5.5"][..], &["router", "services", "mast-1"], &["package", "add", "P"], &["sell"]] {

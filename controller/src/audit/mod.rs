@@ -19,8 +19,6 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-/// How long lines of the audit log are kept, at least: two years. They go by whole months.
-const KEPT: SignedDuration = SignedDuration::from_hours(2 * 366 * 24);
 /// How far ahead there are partitions, and how far back they are made for what comes late.
 const AHEAD: SignedDuration = SignedDuration::from_hours(93 * 24);
 const BEHIND: SignedDuration = SignedDuration::from_hours(31 * 24);
@@ -133,16 +131,4 @@ pub async fn make_months(app: &App) -> Result<i32, DbError> {
     let made = store::ensure_partitions(&mut tx, now - BEHIND, now + AHEAD).await?;
     tx.commit().await?;
     Ok(made)
-}
-
-/// Drops the months of the audit log that nobody keeps any more; returns how many lines went.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn drop_months(app: &App) -> Result<i64, DbError> {
-    let now = app.clock.now();
-    let mut tx = app.db.platform(&PlatformActor::system("jobs"), "old months of the audit log were dropped", now).await?;
-    let gone = store::drop_partitions(&mut tx, "audit_log", now - KEPT).await?;
-    tx.commit().await?;
-    Ok(gone)
 }

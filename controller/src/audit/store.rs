@@ -166,8 +166,3 @@ pub(super) async fn ensure_partitions(tx: &mut PlatformTx, since: Timestamp, unt
     let call = sqlx::query_scalar("SELECT ensure_partitions($1, $2)").bind(since.to_sqlx()).bind(until.to_sqlx());
     Ok(call.fetch_one(tx.conn()).await?)
 }
-
-pub(super) async fn drop_partitions(tx: &mut PlatformTx, table: &str, before: Timestamp) -> Result<i64, DbError> {
-    let call = sqlx::query_scalar("SELECT drop_partitions($1, $2)").bind(table).bind(before.to_sqlx());
-    Ok(call.fetch_one(tx.conn()).await?)
-}

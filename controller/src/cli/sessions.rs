@@ -3,7 +3,7 @@
 use super::client::{Call, Client, PageArgs, items};
 use super::customers::CUSTOMER;
 use super::routers::ROUTER;
-use super::table::{Column, fields, numbers, table, words};
+use super::table::{Column, numbers, table, words};
 use super::units::{moment, span, text, time, volume};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -48,18 +48,6 @@ pub(super) enum Sessions {
         /// The last day; today when left out
         #[arg(long, value_name = "DAY")]
         until: Option<Date>,
-    },
-    /// Shows or sets how long sessions and usage are kept
-    #[command(after_help = "Examples:\n  \
-        mastwire-controller session keep\n  \
-        mastwire-controller session keep --sessions 90 --usage 396")]
-    Keep {
-        /// Days that sessions are kept after their end, 7 to 1100
-        #[arg(long, value_name = "DAYS", requires = "usage")]
-        sessions: Option<u32>,
-        /// Days that usage is kept, 7 to 1100
-        #[arg(long, value_name = "DAYS", requires = "sessions")]
-        usage: Option<u32>,
     },
 }
 
@@ -123,18 +111,6 @@ impl Sessions {
                 let call = Call::get(["customers", &id, "usage"]);
                 let call = call.query("from", from.map(|day| day.to_string())).query("until", until.map(|day| day.to_string()));
                 Ok(client.show(&client.send(call).await?, used))
-            }
-            Self::Keep { sessions, usage } => {
-                if let Some((sessions, usage)) = sessions.zip(usage) {
-                    let body = json!({ "sessions_days": sessions, "usage_days": usage });
-                    return client
-                        .done(Call::put(["retention"]).json(&body), "kept so from now on; what is older goes within a day")
-                        .await;
-                }
-                let answer = client.send(Call::get(["retention"])).await?;
-                Ok(client.show(&answer, |value| {
-                    fields(&[("days of sessions", text(value, "sessions_days")), ("days of usage", text(value, "usage_days"))])
-                }))
             }
         }
     }

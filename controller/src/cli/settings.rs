@@ -44,6 +44,33 @@ pub(super) enum Settings {
         #[arg(long)]
         country: Option<String>,
     },
+    /// Shows or sets for how many days you keep what grows without end
+    #[command(after_help = "Examples:\n  \
+        mastwire-controller settings keep\n  \
+        mastwire-controller settings keep --sessions 90 --audit 1100")]
+    Keep {
+        /// Days that sessions are kept after their end, 7 to 1100
+        #[arg(long, value_name = "DAYS")]
+        sessions: Option<u32>,
+        /// Days that usage is kept, 7 to 1100
+        #[arg(long, value_name = "DAYS")]
+        usage: Option<u32>,
+        /// Days that outages are kept after their end, 31 to 1100
+        #[arg(long, value_name = "DAYS")]
+        outages: Option<u32>,
+        /// Days that diagnoses are kept, 7 to 1100
+        #[arg(long, value_name = "DAYS")]
+        diagnoses: Option<u32>,
+        /// Days that it is kept what was written to routers, 7 to 1100
+        #[arg(long, value_name = "DAYS")]
+        changes: Option<u32>,
+        /// Days that messages are kept, 31 to 1100
+        #[arg(long, value_name = "DAYS")]
+        messages: Option<u32>,
+        /// Days that the audit log is kept, 366 to 3660; it goes by whole months
+        #[arg(long, value_name = "DAYS")]
+        audit: Option<u32>,
+    },
 }
 
 /// What can be turned on and off for your ISP
@@ -199,8 +226,38 @@ impl Settings {
                     ])
                 }))
             }
+            Self::Keep { sessions, usage, outages, diagnoses, changes, messages, audit } => {
+                let said = [
+                    ("sessions_days", sessions),
+                    ("usage_days", usage),
+                    ("outages_days", outages),
+                    ("diagnoses_days", diagnoses),
+                    ("changes_days", changes),
+                    ("messages_days", messages),
+                    ("audit_days", audit),
+                ];
+                let said: Map<String, Value> =
+                    said.into_iter().filter_map(|(name, days)| Some((name.to_owned(), json!(days?)))).collect();
+                if !said.is_empty() {
+                    client.send(Call::put(["retention"]).json(&Value::Object(said))).await?;
+                }
+                Ok(client.show(&client.send(Call::get(["retention"])).await?, days_kept))
+            }
         }
     }
+}
+
+/// How many days things are kept, a line each.
+fn days_kept(value: &Value) -> String {
+    fields(&[
+        ("sessions", text(value, "sessions_days")),
+        ("usage", text(value, "usage_days")),
+        ("outages", text(value, "outages_days")),
+        ("diagnoses", text(value, "diagnoses_days")),
+        ("changes of routers", text(value, "changes_days")),
+        ("messages", text(value, "messages_days")),
+        ("audit log", text(value, "audit_days")),
+    ])
 }
 
 impl Flags {

@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, backups, messages, notifications, operators, sessions, tenants};
+use crate::{audit, backups, messages, notifications, operators, retention, tenants};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         name: "messages",
-        about: "forgets messages and notifications that were kept long enough",
+        about: "forgets notifications, and about what rules wrote, when both are long over",
         cadence: Cadence::Daily { hour: 3, minute: 50 },
         limit: SignedDuration::from_hours(1),
         run: |app| Box::pin(forget_messages(app)),
@@ -51,18 +51,11 @@ pub const DEFINITIONS: &[Definition] = &[
         run: |app| Box::pin(make_months(app)),
     },
     Definition {
-        name: "observations",
-        about: "forgets sessions and usage that their tenant has kept long enough",
-        cadence: Cadence::Daily { hour: 3, minute: 10 },
-        limit: SignedDuration::from_hours(2),
-        run: |app| Box::pin(forget_observations(app)),
-    },
-    Definition {
         name: "retention",
-        about: "drops the months that are older than anybody keeps them",
+        about: "forgets what its ISP keeps no longer, and drops the months that nobody keeps",
         cadence: Cadence::Daily { hour: 3, minute: 30 },
-        limit: SignedDuration::from_mins(30),
-        run: |app| Box::pin(drop_months(app)),
+        limit: SignedDuration::from_hours(2),
+        run: |app| Box::pin(forget(app)),
     },
     Definition {
         name: "standing",
@@ -102,20 +95,15 @@ async fn measure(app: Arc<App>) -> Outcome {
     Ok(format!("{measured} tenants were measured"))
 }
 
-async fn forget_observations(app: Arc<App>) -> Outcome {
-    let gone = sessions::forget_old(&app).await.map_err(|error| telemetry::chain(&error))?;
-    Ok(format!("{gone} sessions and hours of usage were forgotten"))
+async fn forget(app: Arc<App>) -> Outcome {
+    let gone = told(retention::forget_old(&app).await)?;
+    Ok(format!("{gone} rows went that their ISPs keep no longer"))
 }
 
 async fn forget_messages(app: Arc<App>) -> Outcome {
     let messages = told(messages::forget_old(&app).await)?;
     let notifications = told(notifications::forget_old(&app).await)?;
-    Ok(format!("{messages} messages and {notifications} notifications were forgotten"))
-}
-
-async fn drop_months(app: Arc<App>) -> Outcome {
-    let gone = told(audit::drop_months(&app).await)?;
-    Ok(format!("{gone} rows of old months went"))
+    Ok(format!("{messages} claims of rules and {notifications} notifications were forgotten"))
 }
 
 async fn move_tenants(app: Arc<App>) -> Outcome {

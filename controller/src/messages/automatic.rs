@@ -17,8 +17,6 @@ use uuid::Uuid;
 const BATCH: i64 = 500;
 /// How far a sweep looks back behind the one before: what it should have seen may be written a moment after its time.
 const SLACK: SignedDuration = SignedDuration::from_mins(10);
-/// How long messages are kept: a year and a month.
-const KEPT: SignedDuration = SignedDuration::from_hours(396 * 24);
 /// How long it is known what was written about; far longer than anything comes up again.
 const CYCLES_KEPT: SignedDuration = SignedDuration::from_hours(120 * 24);
 
@@ -196,7 +194,8 @@ fn suitable<'a>(templates: &'a [TemplateText], rule: &RuleView, customer: &Addre
     templates.iter().max_by_key(|template| (suits(&template.language, &customer.language), template.id == rule.template))
 }
 
-/// Forgets what was kept long enough, batch by batch; returns how many messages went.
+/// Forgets what rules wrote about so long ago that it does not come up again, batch by batch; returns how much went. The messages themselves are
+/// kept for as long as the ISP says.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -206,7 +205,7 @@ pub async fn forget_old(app: &App) -> Result<u64, DbError> {
         loop {
             let now = app.clock.now();
             let mut tx = app.db.tenant(&door).await?;
-            let forgotten = store::forget(&mut tx, now - KEPT, now - CYCLES_KEPT).await?;
+            let forgotten = store::forget(&mut tx, now - CYCLES_KEPT).await?;
             tx.commit().await?;
             gone += forgotten;
             if forgotten == 0 {

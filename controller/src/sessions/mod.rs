@@ -4,13 +4,11 @@
 //! counters never fall, a reported end is final, a router's sessions are named within that router alone, and usage grows by exactly what
 //! the counters grew, in the same transaction.
 
-mod retention;
 mod routes;
 mod rules;
 mod store;
 mod usage;
 
-pub use retention::{Retention, forget_old, retention, set_retention};
 pub use routes::routes;
 pub use store::{Break, HistoryFilter, Online, SessionView, breaks, last_of, live_count, online};
 pub use usage::{DayUsed, Used};

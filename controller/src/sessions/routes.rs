@@ -1,11 +1,10 @@
 //! Sessions and usage over HTTP.
 
-use super::{HistoryFilter, Retention, SessionError, SessionView, UsageView, store};
+use super::{HistoryFilter, SessionError, SessionView, UsageView, store};
 use crate::app::App;
-use crate::http::{Body, Id, List, Page, Params, Permission, Problem, ProblemKind, TenantScope};
+use crate::http::{Id, List, Page, Params, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::{CustomerId, RouterId};
@@ -30,12 +29,7 @@ impl From<SessionError> for Problem {
 
 /// Returns the routes of sessions.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(history))
-        .routes(routes!(of_customer))
-        .routes(routes!(usage))
-        .routes(routes!(retention, set_retention))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(history)).routes(routes!(of_customer)).routes(routes!(usage))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -122,21 +116,4 @@ async fn usage(
     Params(filter): Params<UsageFilter>,
 ) -> Result<Json<UsageView>, Problem> {
     Ok(Json(super::usage(&app, &scope, id, filter.from, filter.until).await?))
-}
-
-/// Says how long sessions and usage are kept.
-#[utoipa::path(get, path = "/retention", tag = "sessions", extensions(("x-permission" = json!("settings.read"))), responses((status = 200, body = Retention)))]
-async fn retention(State(app): State<Arc<App>>, scope: TenantScope) -> Result<Json<Retention>, Problem> {
-    Ok(Json(super::retention(&app, &scope).await?))
-}
-
-/// Sets how long sessions and usage are kept; what is older goes within a day.
-#[utoipa::path(put, path = "/retention", tag = "sessions", extensions(("x-permission" = json!("settings.write"))), request_body = Retention, responses((status = 204)))]
-async fn set_retention(
-    State(app): State<Arc<App>>,
-    scope: TenantScope,
-    Body(request): Body<Retention>,
-) -> Result<StatusCode, Problem> {
-    super::set_retention(&app, &scope, request).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

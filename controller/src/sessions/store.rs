@@ -99,10 +99,8 @@ macro_rules! columns {
     };
 }
 
-mod keep;
 mod views;
 
-pub(super) use keep::{forget, retention, set_retention};
 pub use views::{Break, HistoryFilter, Online, SessionView, breaks, last_of, live_count, online};
 pub(super) use views::{history, list, of_customer};
 

@@ -328,7 +328,7 @@ impl World {
             "NewCustomer.phone" => json!("0712345678"),
             // Never the present one: what is sent first would decide what comes after.
             "SetSettings.version" => json!(999),
-            field if field.starts_with("Retention.") => json!(400),
+            field if field.starts_with("RetentionChange.") => json!(400),
             _ => return None,
         })
     }

@@ -5,5 +5,6 @@
 mod diagnoses;
 mod fixture;
 mod outages;
+mod retention;
 mod sessions;
 mod usage;

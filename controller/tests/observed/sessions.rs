@@ -226,33 +226,3 @@ async fn lists_are_filtered_paged_and_end_at_the_wall() {
     let unknown = beta.get("/customers/cus_0190163d8694739b8fd74dd02ebd3dc4/sessions").await.expect(404);
     assert_eq!(foreign.text("detail"), unknown.text("detail"));
 }
-
-#[tokio::test]
-async fn a_tenant_says_how_long_it_keeps_what_was_observed() {
-    let test = TestApp::new().await;
-    let (alpha, beta) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Beta").await);
-    for isp in [&alpha, &beta] {
-        isp.paying("jane").await;
-        isp.record(&[ended(isp.sighting("jane", "k", 600), Cause::UserRequest), isp.sighting("jane", "live", 60)]).await;
-    }
-    assert_eq!(alpha.get("/retention").await.expect(200).body, json!({ "sessions_days": 396, "usage_days": 396 }));
-    let _ = alpha.put("/retention", json!({ "sessions_days": 6, "usage_days": 30 })).await.expect(400);
-    let _ = alpha.put("/retention", json!({ "sessions_days": 7, "usage_days": 30 })).await.expect(204);
-    let kept = async |isp: &Isp<'_>| {
-        sessions::forget_old(&test.app).await.expect("swept");
-        let usage: i64 = sqlx::query_scalar("SELECT count(*) FROM usage WHERE tenant_id = $1")
-            .bind(isp.tenant.id)
-            .fetch_one(&mut test.db.connect_as("mastwire_owner").await)
-            .await
-            .expect("a count");
-        (isp.items("/sessions/history").await.len(), usage > 0)
-    };
-    alpha.pass(6 * 86_400);
-    assert_eq!(kept(&alpha).await, (1, true));
-    alpha.pass(2 * 86_400);
-    assert_eq!(kept(&alpha).await, (0, true));
-    alpha.pass(30 * 86_400);
-    assert_eq!(kept(&alpha).await, (0, false));
-    assert_eq!(kept(&beta).await, (1, true), "another tenant keeps as long as it says");
-    assert_eq!(alpha.items("/sessions").await.len(), 1, "what goes on is not old");
-}

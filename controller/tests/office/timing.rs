@@ -2,8 +2,8 @@
 
 use crate::carrier::Carrier;
 use crate::fixture::{Isp, each, office};
-use controller::messages;
 use controller::testing::TestApp;
+use controller::{messages, retention};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -198,8 +198,8 @@ async fn messages_are_kept_a_year_and_a_month() {
     isp.pass(SignedDuration::from_hours(2 * 24));
     assert_eq!(messages::forget_old(&test.app).await.expect("looked"), 1, "what was written about is known for 120 days");
     isp.pass(SignedDuration::from_hours(274 * 24));
-    assert_eq!(messages::forget_old(&test.app).await.expect("looked"), 0);
+    assert_eq!(retention::forget_old(&test.app).await.expect("looked"), 0);
     isp.pass(SignedDuration::from_hours(2 * 24));
-    assert_eq!(messages::forget_old(&test.app).await.expect("looked"), 1);
+    assert_eq!(retention::forget_old(&test.app).await.expect("looked"), 1);
     assert_eq!(isp.items("/messages").await.len(), 0);
 }

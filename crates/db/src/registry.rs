@@ -23,6 +23,15 @@ pub enum Copied {
     Export,
 }
 
+/// How long an ISP keeps rows of a table that grows without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The column that says how old a row is; empty while it goes on.
+    pub by: &'static str,
+    /// The column of table `retention` with the ISP's days.
+    pub setting: &'static str,
+}
+
 /// One table. Made by [`tenant`] or [`platform`] and described further by the chained functions.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
@@ -50,6 +59,8 @@ pub struct Table {
     pub beyond_reach: Option<&'static str>,
     /// The column by whose month the table is cut into partitions.
     pub partitioned_by: Option<&'static str>,
+    /// How long its rows are kept, if they are not kept for good (`internal.kept` says the same).
+    pub kept: Option<Kept>,
     /// Copies that the table's rows do not go into, each with the reason.
     pub left_out: &'static [(Copied, &'static str)],
     /// Text columns that are unique across tenants and get a mark behind them in a shadow.
@@ -70,6 +81,7 @@ const fn table(name: &'static str, class: Class) -> Table {
         own_reach: None,
         beyond_reach: None,
         partitioned_by: None,
+        kept: None,
         left_out: &[],
         marked: &[],
     }
@@ -154,6 +166,13 @@ impl Table {
         self
     }
 
+    /// Declares that an ISP says how long rows are kept, counted from a column.
+    #[must_use]
+    pub const fn kept(mut self, by: &'static str, setting: &'static str) -> Self {
+        self.kept = Some(Kept { by, setting });
+        self
+    }
+
     /// Declares the copies that the rows do not go into, each with the reason.
     #[must_use]
     pub const fn left_out(mut self, copies: &'static [(Copied, &'static str)]) -> Self {
@@ -205,11 +224,14 @@ pub const TABLES: &[Table] = &[
     tenant("audit_log")
         .about("what somebody did in a tenant: append-only, numbered and chained")
         .partitioned("at")
+        .kept("at", "audit_days")
         .left_out(&[(Copied::Shadow, "the chain's hashes name their tenant")]),
     tenant("backup")
         .about("a backup of the tenant, taken through the API")
         .left_out(&[(Copied::Backup, "it tells of files, which are not in it")]),
-    tenant("change_set").about("a plan as it was applied to a router, with the time of each step"),
+    tenant("change_set")
+        .about("a plan as it was applied to a router, with the time of each step")
+        .kept("started_at", "changes_days"),
     tenant("customer")
         .about("a customer of an ISP: who they are, how they connect, where, and what the ISP wants with them")
         .global(&[(
@@ -225,7 +247,10 @@ pub const TABLES: &[Table] = &[
         (Copied::Export, "a key leaves for nobody"),
     ]),
     tenant("device").about("a thing behind or beside a router").sealed(&["credentials"]),
-    tenant("diagnosis").about("what was checked of a router or a customer, and what was found").sealed(&["seal"]),
+    tenant("diagnosis")
+        .about("what was checked of a router or a customer, and what was found")
+        .sealed(&["seal"])
+        .kept("finished_at", "diagnoses_days"),
     tenant("enrolment")
         .about("one router's permission to join")
         .global(&[(
@@ -275,7 +300,10 @@ pub const TABLES: &[Table] = &[
     tenant("membership")
         .about("that a person serves a tenant, in which role, and how much of it they see")
         .left_out(&[(Copied::Shadow, "nobody gets into a shadow")]),
-    tenant("message").about("a message that was or will be sent, and what became of it").partitioned("at"),
+    tenant("message")
+        .about("a message that was or will be sent, and what became of it")
+        .partitioned("at")
+        .kept("at", "messages_days"),
     tenant("message_cycle").about("that a rule has written to a customer about something"),
     tenant("message_rule").about("when a message is written by itself"),
     tenant("message_template").about("a text with holes, for one channel and in one language"),
@@ -288,7 +316,7 @@ pub const TABLES: &[Table] = &[
         .app_reads("a tenant sees name and status of the people who serve it, not their password hashes")
         .hashes(&["password_hash"]),
     platform("operator_totp").about("a person's second factor").master_sealed(&["sealed_secret"]),
-    tenant("outage").about("a time in which a router was silent or a paying customer was away"),
+    tenant("outage").about("a time in which a router was silent or a paying customer was away").kept("ended_at", "outages_days"),
     tenant("outbox").about("a router whose worker has to look again").left_out(&[
         (Copied::Backup, "wake-ups of a moment; a restore wakes every router"),
         (Copied::Export, "wake-ups of a moment"),
@@ -308,7 +336,7 @@ pub const TABLES: &[Table] = &[
         .about("that rows were put in from a backup")
         .left_out(&[(Copied::Backup, "it tells of this place, not of what is restored")]),
     platform("restore_row").about("a row on its way in, within one transaction"),
-    tenant("retention").about("how long a tenant keeps sessions and usage"),
+    tenant("retention").about("how long a tenant keeps what grows without end, where it said so"),
     platform("retired_block").about("a purged tenant's tunnel addresses, which rest before another gets them"),
     tenant("router")
         .about("a router of an ISP")
@@ -319,7 +347,10 @@ pub const TABLES: &[Table] = &[
         .about("what a router should hold and what it was seen to hold, as generations")
         .left_out(&[(Copied::Shadow, "a shadow has no router to look after")]),
     platform("schedule").about("when a piece of recurring work is due, who does it now, and how it went"),
-    tenant("session_history").about("a stay on the internet that has ended").partitioned("closed_at"),
+    tenant("session_history")
+        .about("a stay on the internet that has ended")
+        .partitioned("closed_at")
+        .kept("closed_at", "sessions_days"),
     tenant("session_live").about("a stay on the internet that goes on"),
     tenant("session_source").about("what was last heard of a router's sessions as a whole"),
     tenant("site").about("a place, or a part of one"),
@@ -348,13 +379,13 @@ pub const TABLES: &[Table] = &[
         .sealed(&["preshared_key"])
         .left_out(&[(Copied::Shadow, "an address or a peer is one tenant's")]),
     tenant("unmatched_payment").about("money that came and fits nobody yet"),
-    tenant("usage").about("what a customer used on a router in an hour").partitioned("hour"),
+    tenant("usage").about("what a customer used on a router in an hour").partitioned("hour").kept("hour", "usage_days"),
     tenant("usage_counter").about("what is counted as it happens: requests, messages, by day"),
     tenant("voucher").about("a printed code that is worth a package").sealed(&["sealed_code"]).hashes(&["code_hmac"]),
     tenant("voucher_batch").about("vouchers made together"),
     tenant("wallet").about("what the ISP owes a customer, as the ledger says it"),
     tenant("watch").about("until when a tenant has been watched without a gap"),
-    tenant("watch_gap").about("a time in which nobody watched a tenant, so nothing is known"),
+    tenant("watch_gap").about("a time in which nobody watched a tenant, so nothing is known").kept("ended_at", "outages_days"),
     tenant("work_entry").about("what a technician did"),
 ];
 
@@ -378,6 +409,11 @@ pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
     ("chain_audit", "a trigger: nobody who serves may write where a tenant's chain ends"),
     ("chain_platform_audit", "a trigger: nobody who serves may write where the platform's chain ends"),
     ("drop_partitions", "only the owner may drop a month; it refuses the last two and keeps the audit chain's anchors"),
+    ("drop_unkept_months", "it asks all tenants how long they keep; it drops what none of them does, and shows nothing"),
+    (
+        "forget_rows",
+        "nobody who serves may delete what was written once; it takes listed tables and what their tenant keeps no longer",
+    ),
     ("load_platform_rows", "an instance is restored whole; it refuses where any tenant lives"),
     (
         "load_rows",

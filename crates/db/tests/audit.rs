@@ -73,6 +73,51 @@ async fn a_migrated_database_has_no_findings() {
 }
 
 #[tokio::test]
+async fn what_is_kept_for_a_time_is_the_same_in_the_registry_and_in_the_database() {
+    let test = TestDb::new().await;
+    let mut owner = test.connect_as("mastwire_owner").await;
+    let rows: Vec<(String, String, String, i32)> =
+        sqlx::query_as("SELECT table_name::text, time_column::text, setting::text, at_least FROM internal.kept() ORDER BY 1")
+            .fetch_all(&mut owner)
+            .await
+            .expect("works");
+    let found: Vec<(&str, &str, &str)> =
+        rows.iter().map(|(table, by, setting, _)| (table.as_str(), by.as_str(), setting.as_str())).collect();
+    let declared: Vec<(&str, &str, &str)> =
+        TABLES.iter().filter_map(|table| table.kept.map(|kept| (table.name, kept.by, kept.setting))).collect();
+    assert_eq!(found, declared);
+    for (table, _, setting, at_least) in rows {
+        let floor: String = sqlx::query_scalar(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'retention'::regclass AND contype = 'c' AND pg_get_constraintdef(oid) LIKE '%' || $1 || '%'",
+        )
+        .bind(&setting)
+        .fetch_one(&mut owner)
+        .await
+        .expect("the setting has a floor");
+        assert!(floor.contains(&format!(">= {at_least})")), "{table} goes below what may be set: {floor}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_before_about_retention_holds() {
+    let old = OldDb::before(18).await;
+    let mut owner = old.connect_as("mastwire_owner").await;
+    let rows = format!(
+        "INSERT INTO tenant (id, name, currency, time_zone, created_at, status_since) VALUES ('{A}', 'Alpha', 'KES', 'Africa/Nairobi', now(), now());
+         INSERT INTO retention (tenant_id, sessions_days, usage_days) VALUES ('{A}', 30, 60)"
+    );
+    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut owner).await.expect("works");
+    drop(owner);
+    let test = old.migrate().await;
+    let mut superuser = test.connect_as("postgres").await;
+    let said: (i32, i32, Option<i32>) = sqlx::query_as("SELECT sessions_days, usage_days, audit_days FROM retention")
+        .fetch_one(&mut superuser)
+        .await
+        .expect("works");
+    assert_eq!(said, (30, 60, None));
+}
+
+#[tokio::test]
 async fn lines_are_numbered_without_gaps_and_hold() {
     let test = two_tenants().await;
     write(&test, A, "customer.create", "2026-01-15T09:00:00Z", true).await;
@@ -161,9 +206,8 @@ async fn a_dropped_month_leaves_an_anchor_and_the_chain_holds() {
     for at in ["2020-01-30T00:00:00Z", "2020-02-01T00:00:01Z", "2020-01-31T23:59:59Z", "2020-02-02T00:00:00Z"] {
         write(&test, A, "customer.change", at, true).await;
     }
-    let mut platform = test.connect_as("mastwire_platform").await;
     let gone: i64 =
-        sqlx::query_scalar("SELECT drop_partitions('audit_log', '2020-02-15Z')").fetch_one(&mut platform).await.expect("works");
+        sqlx::query_scalar("SELECT drop_partitions('audit_log', '2020-02-15Z')").fetch_one(&mut owner).await.expect("works");
     assert_eq!(gone, 2, "February is not over by then");
     let anchors: Vec<(i64, i64)> =
         sqlx::query_as("SELECT first_seq, last_seq FROM audit_anchor ORDER BY 1").fetch_all(&mut owner).await.expect("works");
@@ -173,7 +217,7 @@ async fn a_dropped_month_leaves_an_anchor_and_the_chain_holds() {
     assert!(chains(&test).await.is_empty(), "it goes on");
 
     // What nobody may have meant: everything up to tomorrow. The last two months stay.
-    sqlx::query("SELECT drop_partitions('audit_log', now() + interval '1 day')").execute(&mut platform).await.expect("works");
+    sqlx::query("SELECT drop_partitions('audit_log', now() + interval '1 day')").execute(&mut owner).await.expect("works");
     let left: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'audit_log'::regclass
             AND c.relname IN (to_char(now() AT TIME ZONE 'UTC', '\"audit_log_\"YYYY_MM'), to_char(now() AT TIME ZONE 'UTC' - interval '1 month', '\"audit_log_\"YYYY_MM'))",
@@ -182,8 +226,11 @@ async fn a_dropped_month_leaves_an_anchor_and_the_chain_holds() {
     .await
     .expect("works");
     assert_eq!(left, 2);
-    let text = refused(&mut platform, "SELECT drop_partitions('customer', now())").await;
+    let text = refused(&mut owner, "SELECT drop_partitions('customer', now())").await;
     assert!(text.contains("is not cut by month"), "{text}");
+    let mut platform = test.connect_as("mastwire_platform").await;
+    let text = refused(&mut platform, "SELECT drop_partitions('audit_log', '2020-03-15Z')").await;
+    assert!(text.contains("permission denied"), "what somebody may still keep is dropped by nobody who serves: {text}");
 }
 
 #[tokio::test]

@@ -228,27 +228,16 @@ async fn by_state(tx: &mut TenantTx, state: MessageState, page: &Page) -> Result
     Ok(rows.into_iter().map(MessageView::from).collect())
 }
 
-/// Forgets some of what was kept long enough.
-pub(in crate::messages) async fn forget(tx: &mut TenantTx, messages: Timestamp, cycles: Timestamp) -> Result<u64, DbError> {
-    let written = sqlx::query(
-        "DELETE FROM message WHERE tenant_id = $1 AND (id, at) IN
-            (SELECT id, at FROM message WHERE tenant_id = $1 AND at < $2 ORDER BY at LIMIT $3)",
-    )
-    .bind(tx.tenant())
-    .bind(messages.to_sqlx())
-    .bind(BATCH)
-    .execute(tx.conn())
-    .await?
-    .rows_affected();
-    let claimed = sqlx::query(
+/// Forgets some of what rules wrote about, so long ago that it does not come up again.
+pub(in crate::messages) async fn forget(tx: &mut TenantTx, before: Timestamp) -> Result<u64, DbError> {
+    let forgotten = sqlx::query(
         "DELETE FROM message_cycle WHERE tenant_id = $1 AND (rule_id, customer_id, cycle) IN
             (SELECT rule_id, customer_id, cycle FROM message_cycle WHERE tenant_id = $1 AND at < $2 ORDER BY at LIMIT $3)",
     )
     .bind(tx.tenant())
-    .bind(cycles.to_sqlx())
+    .bind(before.to_sqlx())
     .bind(BATCH)
     .execute(tx.conn())
-    .await?
-    .rows_affected();
-    Ok(written + claimed)
+    .await?;
+    Ok(forgotten.rows_affected())
 }

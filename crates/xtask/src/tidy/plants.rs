@@ -222,13 +222,15 @@ const PLANTS: &[Plant] = &[
             ),
             (
                 "controller/Cargo.toml",
-                "[package]\nname = \"mastwire-controller\"\n[dependencies]\nrouteros = { workspace = true, features = [\"client\"] }\n[build-dependencies]\nrouteros-sim.workspace = true",
+                "[package]\nname = \"mastwire-controller\"\n[dependencies]\nrouteros = { workspace = true, features = [\"client\"] }\ndb = { workspace = true, features = [\"testing\"] }\n[build-dependencies]\nrouteros-sim.workspace = true\n[dev-dependencies]\nmodel = { workspace = true, features = [\"testing\"] }\n[features]\ndefault = [\"testing\"]",
             ),
             ("crates/shed/Cargo.toml", "[package]\nname = \"shed\""),
             ("Cargo.toml", "[workspace]"),
         ],
         found: &[
-            "controller/Cargo.toml:6 `mastwire-controller` may not use our `routeros-sim`",
+            "controller/Cargo.toml:1 `mastwire-controller` turns features on unasked (`default`)",
+            "controller/Cargo.toml:5 `mastwire-controller` never turns on `testing` of `db`",
+            "controller/Cargo.toml:7 `mastwire-controller` may not use our `routeros-sim`",
             "crates/db/Cargo.toml:3 `db` never uses `axum`",
             "crates/db/Cargo.toml:6 `db` may not use our `tunnel`",
             "crates/model/Cargo.toml:1 `model` turns features on unasked (`default`)",
