@@ -5,7 +5,7 @@ use crate::config::{Config, Settings};
 use crate::operators::{self, Asked, Attempt, Role, Throttle};
 use crate::provisioning::Provisioner;
 use crate::secrets::{MasterKey, Vault};
-use crate::serve::SystemClock;
+use crate::serve::{SystemClock, SystemEntropy};
 use crate::tenants::{self, NewTenant, Rates};
 use crate::tunnels::{self, Tunnels};
 use crate::{enrolment, workers};
@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::{Clock, Currency, Entropy, Secret, SeededEntropy, TenantId};
 use serde_json::Value;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -69,8 +70,8 @@ pub struct TestApp {
     pub db: TestDb,
     service: AxumRouter,
     workers: Option<JoinSet<()>>,
-    /// Holds the master key and goes away with the test.
-    _folder: tempfile::TempDir,
+    /// Holds the master key and goes away with the test; none where the folder stays.
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// A tenant with its first admin, logged in.
@@ -156,16 +157,37 @@ impl TestApp {
     }
 
     async fn build_on(db: TestDb, stands_at: Option<Timestamp>, hub: Ipv4Addr) -> (Self, mpsc::Receiver<HubEvent>) {
-        // Silent unless RUST_LOG asks for more: what a test has to know, it asserts.
-        telemetry::init(telemetry::Format::Text, "off");
-        let clock = Arc::new(TestClock::new(stands_at));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(42));
         let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().to_owned();
+        let (test, events) = Self::build_in(db, TestClock::new(stands_at), hub, entropy, data).await;
+        (Self { _folder: Some(folder), ..test }, events)
+    }
+
+    async fn build_in(
+        db: TestDb,
+        clock: TestClock,
+        hub: Ipv4Addr,
+        entropy: Arc<dyn Entropy>,
+        data: PathBuf,
+    ) -> (Self, mpsc::Receiver<HubEvent>) {
+        // Silent unless RUST_LOG asks for more: what a test has to know, it asserts.
+        telemetry::init(telemetry::Format::Text, "off");
+        let clock = Arc::new(clock);
         let settings = Settings { hub: Some(format!("{hub}:0")), endpoint: Some(format!("{hub}:1")), ..Settings::default() };
-        let config = settings.check(folder.path().to_owned(), "127.0.0.1").expect("these settings are good");
+        let config = settings.check(data, "127.0.0.1").expect("these settings are good");
         let (app, events) = start(db.db(), clock.clone(), entropy, config).await;
         let service = crate::http::service(app.clone());
-        (Self { app, clock, db, service, workers: None, _folder: folder }, events)
+        (Self { app, clock, db, service, workers: None, _folder: None }, events)
+    }
+
+    /// Makes one on a database and in a data folder that stay, with nothing in the background: its master key is the folder's, its clock
+    /// goes with the system's, and its randomness is the system's too, so that what is drawn anew was never drawn before.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn in_folder(db: TestDb, data: &Path) -> Self {
+        Self::build_in(db, TestClock::new(None), LOOPBACK, Arc::new(SystemEntropy), data.to_owned()).await.0
     }
 
     /// Stops the controller: nothing runs in the background, and no router reaches the hub.

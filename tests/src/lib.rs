@@ -2,5 +2,7 @@
 
 pub mod bench;
 pub mod judges;
+pub mod lists;
+pub mod load;
 pub mod recordings;
 pub mod world;

@@ -1,5 +1,9 @@
 //! A database per test: one private cluster per test program, one migrated template in it, a copy for each test.
 
+mod plans;
+
+pub use plans::{Plan, Plans, TableSize};
+
 use crate::cluster::{Binaries, Cluster, ClusterOptions, SUPERUSER};
 use crate::doors::Db;
 use crate::migrate::{DATABASE, OWNER, Source, connect, migrate, migrate_before, prepare_private};
