@@ -43,6 +43,13 @@ impl Figure {
         self
     }
 
+    /// Sets the least that the value itself may be.
+    #[must_use]
+    pub fn reaches(mut self, least: f64) -> Self {
+        self.target = Some((format!("at least {least}"), self.value >= least));
+        self
+    }
+
     fn ratio(&self) -> Option<f64> {
         self.peer.as_ref().map(|(_, value)| self.value / value)
     }

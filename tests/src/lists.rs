@@ -81,7 +81,7 @@ pub async fn values(test: &TestApp, tenant: TenantId) -> anyhow::Result<Values> 
         ("login", login),
         ("name", "petr".to_owned()),
         ("phone", format!("%2B{}", &phone[..8])),
-        ("account", account),
+        ("account_number", account),
         ("mac", mac),
         ("currency", currency),
         ("from", (now - day * 60).to_string()),
@@ -146,7 +146,8 @@ fn filters(document: &Value, list: &str, query: &[&&Value], values: &Values, req
         }
         let other = OTHERWISE.iter().find(|(path, parameter, _)| *path == list && *parameter == name).map(|(_, _, value)| *value);
         let words = words(document, &parameter["schema"]);
-        match (other.and_then(|text| text.strip_prefix('=')), values.get(other.unwrap_or(name))) {
+        let day = (parameter["schema"]["format"] == "date").then(|| values.get(name).map(|time| &time[..10])).flatten();
+        match (other.and_then(|text| text.strip_prefix('=')).or(day), values.get(other.unwrap_or(name))) {
             (Some(word), _) => filters.push((name.to_owned(), word.to_owned())),
             (None, Some(value)) if words.is_empty() => filters.push((name.to_owned(), value.clone())),
             (None, _) if !words.is_empty() => filters.extend(words.into_iter().map(|word| (name.to_owned(), word))),

@@ -20,6 +20,8 @@ pub(crate) const DATABASE: &str = "mastwire";
 /// Connections for tenants' work, and for cross-tenant work.
 const APP_CONNECTIONS: u32 = 16;
 const PLATFORM_CONNECTIONS: u32 = 6;
+/// How long a connection that was just used is taken to be alive.
+const BELIEVED_ALIVE: Duration = Duration::from_millis(100);
 /// How long a request waits for a connection before it is told that the database is away.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -127,6 +129,16 @@ async fn pool(options: PgConnectOptions, size: u32, role: &'static str) -> Resul
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE_LIMIT)
+        // Asking a connection whether it still lives costs a round trip, as much as a short statement.
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > BELIEVED_ALIVE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await
         .map_err(|source| MigrateError::Connect { role, source })

@@ -1,10 +1,11 @@
-//! The project's own commands: set-up, tests, house rules, benches and the demo.
+//! The project's own commands: set-up, tests, house rules, benches, loads and the demo.
 //!
 //! `cargo xtask --help` lists them. Everything here only starts and judges other programs; it decides nothing about routers or money.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a person at a terminal")]
 
 mod bench;
 mod demo;
+mod load;
 mod process;
 mod setup;
 mod suite;
@@ -51,6 +52,11 @@ enum Command {
         #[arg(value_parser = bench::names())]
         name: Option<String>,
     },
+    /// Fills a data folder with ISPs, their customers and twelve months of sessions.
+    ///
+    /// What is chosen follows from the seed: names, packages, payments with their books, sessions, tickets and the audit log; the largest ISP
+    /// has a tenth of everything. It builds with optimisation first. A controller can be started on the folder, and audited.
+    Load(load::Load),
     /// Starts a controller and four virtual routers, and takes them from a paste to a paid customer online.
     ///
     /// After `setup` it builds both programs and starts the demo, which prints a timeline and stays up until Ctrl-C.
@@ -67,6 +73,7 @@ fn main() -> ExitCode {
         Command::Test { long } => suite::test(long),
         Command::Tidy => tidy::tidy(),
         Command::Bench { name } => bench::bench(name.as_deref()),
+        Command::Load(load) => load.run(),
         Command::Demo { once } => demo::demo(once),
     };
     match done {

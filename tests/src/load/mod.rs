@@ -9,8 +9,10 @@ mod office;
 mod sessions;
 mod shape;
 mod sql;
+mod stock;
 
 pub use shape::Size;
+pub use stock::Stock;
 
 use crate::bench::progress;
 use anyhow::{Context as _, ensure};
@@ -46,17 +48,17 @@ pub async fn load(test: &TestApp, size: Size) -> anyhow::Result<Vec<TableSize>> 
     tx.commit().await?;
 
     test.clock.advance(-OLD);
-    let made = each(&isps, "tenants with routers", |isp| async move { Ok((isp, ground::make(app, isp, size.seed).await?)) }).await;
+    let made = each(&isps, "tenants with routers", |isp| async move { Ok((isp, ground::make(app, isp, isp.seed(size.seed)).await?)) }).await;
     test.clock.advance(OLD);
     let mut made = made?;
     made.sort_by_key(|(isp, _)| isp.place);
-    each(&made, "customers, money and office", |(isp, door)| people(app, isp, door, size.seed, now)).await?;
+    each(&made, "customers, money and office", |(isp, door)| people(app, isp, door, isp.seed(size.seed), now)).await?;
     // Month by month, as it grew: the rows of a tenant lie between those of others.
     for back in (0..MONTHS).rev() {
         let what = format!("sessions of month {} of {MONTHS}", MONTHS - back);
         each(&made, &what, |(isp, door)| async move {
             let mut tx = app.db.tenant(door).await?;
-            sessions::write_month(&mut tx, isp, back, size.seed, now).await?;
+            sessions::write_month(&mut tx, isp, back, isp.seed(size.seed), now).await?;
             Ok(tx.commit().await?)
         })
         .await?;

@@ -59,6 +59,11 @@ impl Isp {
         format!("{kind} {:04}", self.place + 1)
     }
 
+    /// What its part of the load follows from: customers of different ISPs have the same logins, and not the same lives.
+    pub(super) const fn seed(&self, of_load: i64) -> i64 {
+        of_load.wrapping_mul(1 << 20).wrapping_add(self.place as i64)
+    }
+
     /// The first admin's login.
     pub(super) fn admin(&self) -> String {
         format!("admin-{:04}", self.place + 1)

@@ -1,0 +1,131 @@
+//! What a large neighbour costs: a tenant of middle size reads a list while eight clients of the largest read lists and exports as fast as
+//! they are answered: first without any limit, then with the limit of requests that every tenant has.
+
+use super::stocks::{Asker, largest, middle};
+use super::{median, ms, percentile};
+use anyhow::ensure;
+use futures_util::future::try_join_all;
+use model::TenantId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use system_tests::bench::{Figure, progress};
+use system_tests::load::Stock;
+
+const CLIENTS: usize = 8;
+/// How often the list is read in a turn, and how long its reader waits between two.
+const READS: usize = 150;
+const PAUSE: Duration = Duration::from_millis(10);
+/// Turns with and without the neighbour.
+const TURNS: usize = 5;
+const MOST: f64 = 1.5;
+const LIST: &str = "/api/v1/customers?limit=50";
+/// What the neighbour asks for.
+const HEAVY: [&str; 6] = [
+    "/api/v1/customers?limit=200",
+    "/api/v1/sessions/history?limit=200",
+    "/api/v1/payments?limit=200",
+    "/api/v1/customers/export",
+    "/api/v1/audit?limit=200",
+    "/api/v1/ledger/journals?limit=200",
+];
+/// What a tenant may ask in a minute where the platform says nothing else.
+const PER_MINUTE: i64 = 6_000;
+
+pub async fn measure(stock: &Arc<Stock>) -> anyhow::Result<Vec<Figure>> {
+    let (large, small) = (largest(stock).await?, middle(stock).await?);
+    let mut figures = Vec::new();
+    for (limited, how) in [(false, "as much as they can"), (true, "as much as its limit lets them")] {
+        if limited {
+            limit(stock, large.tenant).await?;
+            drain(stock, &large).await;
+        }
+        let mut sides = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+        let mut answered = 0;
+        for turn in 0..2 * TURNS {
+            let loud = turn % 2 == 0;
+            let (mut times, count) = if loud { beside(stock, &large, &small).await? } else { (read(stock, &small).await?, 0) };
+            answered += count;
+            sides[turn % 2].0.push(percentile(&mut times, 50));
+            sides[turn % 2].1.push(percentile(&mut times, 95));
+        }
+        progress(&format!("the neighbour's clients asked {how}: {answered} answers"));
+        let [(p50, p95), (p50_alone, p95_alone)] = sides;
+        for (name, with, alone) in [("p50", p50, p50_alone), ("p95", p95, p95_alone)] {
+            let what = format!("{name} of a list beside 8 clients of the largest tenant that ask {how}");
+            let figure = Figure::new(what, median(with), "ms").beside("the list alone", Some(median(alone)));
+            // Without a limit eight clients take all cores there are: that figure tells what the limit is for.
+            figures.push(if limited { figure.at_most(MOST) } else { figure });
+        }
+    }
+    unlimit(stock, large.tenant).await?;
+    Ok(figures)
+}
+
+/// Reads the list so often.
+async fn read(stock: &Stock, asker: &Asker) -> anyhow::Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(READS);
+    for _ in 0..READS {
+        let begun = Instant::now();
+        let answer = stock.test.call("GET", LIST, &asker.token, None).await;
+        times.push(ms(begun.elapsed()));
+        ensure!(answer.status.as_u16() == 200, "{}", answer.body);
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(times)
+}
+
+/// Reads the list while the neighbour asks, and counts what the neighbour was answered.
+async fn beside(stock: &Arc<Stock>, large: &Asker, small: &Asker) -> anyhow::Result<(Vec<f64>, u64)> {
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (stock, large, stop, answered) = (stock.clone(), large.clone(), stop.clone(), answered.clone());
+            tokio::spawn(async move {
+                for path in HEAVY.iter().cycle().skip(client) {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let answer = stock.test.call("GET", path, &large.token, None).await;
+                    if answer.status.as_u16() == 429 {
+                        // No client is answered without a way to it and back.
+                        tokio::time::sleep(PAUSE).await;
+                    } else {
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        })
+        .collect();
+    let times = read(stock, small).await;
+    stop.store(true, Ordering::Relaxed);
+    try_join_all(clients).await?;
+    Ok((times?, answered.load(Ordering::Relaxed)))
+}
+
+/// Gives a tenant the limit that it has outside of tests.
+async fn limit(stock: &Stock, tenant: TenantId) -> anyhow::Result<()> {
+    let mut all = stock.test.db.connect_as("postgres").await;
+    sqlx::query(
+        "INSERT INTO tenant_limit (tenant_id, name, soft, hard, reason, set_by, set_at) VALUES ($1, 'api_requests', $2, $2, 'bench', 'bench', now())
+         ON CONFLICT (tenant_id, name) DO UPDATE SET soft = $2, hard = $2",
+    )
+    .bind(tenant)
+    .bind(PER_MINUTE)
+    .execute(&mut all)
+    .await?;
+    stock.test.app.rates.forget(tenant);
+    Ok(())
+}
+
+async fn unlimit(stock: &Stock, tenant: TenantId) -> anyhow::Result<()> {
+    let mut all = stock.test.db.connect_as("postgres").await;
+    sqlx::query("DELETE FROM tenant_limit WHERE tenant_id = $1").bind(tenant).execute(&mut all).await?;
+    stock.test.app.rates.forget(tenant);
+    Ok(())
+}
+
+/// Uses up what a tenant may ask at once after a rest.
+async fn drain(stock: &Stock, asker: &Asker) {
+    while stock.test.call("GET", "/api/v1/me", &asker.token, None).await.status.as_u16() != 429 {}
+}
