@@ -33,7 +33,8 @@ async fn a_load_is_whole_and_follows_from_its_seed() {
     let first = loaded(SIZE).await;
     let report = first.app.db.audit(first.app.clock.now()).await.expect("the database answers");
     assert_eq!(report.tenants, 6);
-    let findings: Vec<_> = report.rules.iter().flat_map(|rule| rule.findings.iter().map(move |finding| (rule.name, finding))).collect();
+    let findings: Vec<_> =
+        report.rules.iter().flat_map(|rule| rule.findings.iter().map(move |finding| (rule.name, finding))).collect();
     assert!(findings.is_empty(), "{findings:#?}");
     for rule in ["references", "ledger", "wallets", "addresses", "audit-chain"] {
         let looked = report.rules.iter().find(|known| known.name == rule).map_or(0, |known| known.checked);

@@ -100,7 +100,10 @@ async fn every_list_reads_its_page_and_no_more() {
             assert!(!carried_out.is_empty(), "{path} asked the database nothing");
             for plan in &carried_out {
                 for fault in faults(plan, &rows) {
-                    found.entry(name.clone()).or_default().insert(format!("{fault}: {}", plan.query.split_whitespace().collect::<Vec<_>>().join(" ")));
+                    found
+                        .entry(name.clone())
+                        .or_default()
+                        .insert(format!("{fault}: {}", plan.query.split_whitespace().collect::<Vec<_>>().join(" ")));
                 }
             }
             asked += 1;
@@ -117,12 +120,17 @@ async fn every_list_reads_its_page_and_no_more() {
 fn a_plan_that_reads_a_tenant_is_told() {
     let rows = BTreeMap::from([("session_history", 100_000), ("package", 60)]);
     let plan = |root: Value| Plan { query: String::new(), root };
-    let scan = |kind: &str, relation: &str, rows: u32, removed: u32| {
-        serde_json::json!({ "Node Type": kind, "Relation Name": relation, "Actual Rows": rows, "Rows Removed by Filter": removed, "Actual Loops": 1 })
-    };
-    let below = |scan: Value| plan(serde_json::json!({ "Node Type": "Limit", "Plans": [{ "Node Type": "Sort", "Plans": [scan] }] }));
+    let scan = |kind: &str, relation: &str, rows: u32, removed: u32| serde_json::json!({ "Node Type": kind, "Relation Name": relation, "Actual Rows": rows, "Rows Removed by Filter": removed, "Actual Loops": 1 });
+    let below =
+        |scan: Value| plan(serde_json::json!({ "Node Type": "Limit", "Plans": [{ "Node Type": "Sort", "Plans": [scan] }] }));
     assert_eq!(faults(&below(scan("Index Scan", "session_history_2026_01", 51, 0)), &rows), Vec::<String>::new());
-    assert_eq!(faults(&below(scan("Index Scan", "session_history_2026_01", 51, 9_000)), &rows), ["reads 9051 rows of session_history"]);
-    assert_eq!(faults(&below(scan("Seq Scan", "session_history_2026_01", 51, 1_000)), &rows), ["reads session_history_2026_01 from end to end"]);
+    assert_eq!(
+        faults(&below(scan("Index Scan", "session_history_2026_01", 51, 9_000)), &rows),
+        ["reads 9051 rows of session_history"]
+    );
+    assert_eq!(
+        faults(&below(scan("Seq Scan", "session_history_2026_01", 51, 1_000)), &rows),
+        ["reads session_history_2026_01 from end to end"]
+    );
     assert_eq!(faults(&below(scan("Seq Scan", "package", 6, 54)), &rows), Vec::<String>::new());
 }

@@ -35,20 +35,8 @@ const VALUES: &str = "
            (SELECT mac FROM customer WHERE tenant_id = $1 AND mac IS NOT NULL ORDER BY id LIMIT 1)
       FROM someone c JOIN tenant t ON t.id = $1";
 
-type Row = (
-    uuid::Uuid,
-    uuid::Uuid,
-    String,
-    String,
-    String,
-    uuid::Uuid,
-    String,
-    uuid::Uuid,
-    uuid::Uuid,
-    uuid::Uuid,
-    uuid::Uuid,
-    String,
-);
+type Row =
+    (uuid::Uuid, uuid::Uuid, String, String, String, uuid::Uuid, String, uuid::Uuid, uuid::Uuid, uuid::Uuid, uuid::Uuid, String);
 
 /// Finds what a loaded tenant's requests ask for.
 ///
@@ -94,7 +82,8 @@ pub async fn values(test: &TestApp, tenant: TenantId) -> anyhow::Result<Values> 
 }
 
 /// Lists that are not paged: the document does not tell them from other answers.
-const UNPAGED: &[&str] = &["/leads/due", "/flags", "/limits", "/settings/history", "/tenant/usage", "/accounts", "/platform/usage"];
+const UNPAGED: &[&str] =
+    &["/leads/due", "/flags", "/limits", "/settings/history", "/tenant/usage", "/accounts", "/platform/usage"];
 /// Where a parameter's name means something else than elsewhere: the list, the parameter, what stands there.
 const OTHERWISE: &[(&str, &str, &str)] = &[("/expenses", "account", "=expenses"), ("/devices", "parent", "device")];
 
@@ -120,7 +109,8 @@ pub fn requests(values: &Values) -> anyhow::Result<Vec<ListRequest>> {
             None => path.clone(),
         };
         let query: Vec<&&Value> = parameters.iter().filter(|parameter| parameter["in"] == "query").collect();
-        let must: String = filters(&document, name, &query, values, true)?.into_iter().map(|(name, value)| format!("&{name}={value}")).collect();
+        let must: String =
+            filters(&document, name, &query, values, true)?.into_iter().map(|(name, value)| format!("&{name}={value}")).collect();
         let platform = get["x-permission"] == "platform";
         let limit = if paged { "limit=50" } else { "" };
         requests.push(ListRequest { name: name.to_owned(), path: format!("{whole}?{limit}{must}"), platform });
@@ -137,7 +127,13 @@ pub fn requests(values: &Values) -> anyhow::Result<Vec<ListRequest>> {
 }
 
 /// The filters of a list with a value for each; of a word from a list, all of them.
-fn filters(document: &Value, list: &str, query: &[&&Value], values: &Values, required: bool) -> anyhow::Result<Vec<(String, String)>> {
+fn filters(
+    document: &Value,
+    list: &str,
+    query: &[&&Value],
+    values: &Values,
+    required: bool,
+) -> anyhow::Result<Vec<(String, String)>> {
     let mut filters = Vec::new();
     for parameter in query {
         let name = parameter["name"].as_str().context("a parameter has a name")?;

@@ -48,7 +48,9 @@ pub async fn load(test: &TestApp, size: Size) -> anyhow::Result<Vec<TableSize>> 
     tx.commit().await?;
 
     test.clock.advance(-OLD);
-    let made = each(&isps, "tenants with routers", |isp| async move { Ok((isp, ground::make(app, isp, isp.seed(size.seed)).await?)) }).await;
+    let made =
+        each(&isps, "tenants with routers", |isp| async move { Ok((isp, ground::make(app, isp, isp.seed(size.seed)).await?)) })
+            .await;
     test.clock.advance(OLD);
     let mut made = made?;
     made.sort_by_key(|(isp, _)| isp.place);

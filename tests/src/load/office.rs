@@ -133,8 +133,7 @@ const LOG: &str = concat!(
     " < 0.34)) s JOIN membership m ON m.tenant_id = $1 ORDER BY s.at"
 );
 /// The routers hold what they were to.
-const SETTLED: &str =
-    "UPDATE router_state SET applied = desired, applied_at = $3, attempted_at = $3 WHERE tenant_id = $1 AND $2::bigint IS NOT NULL";
+const SETTLED: &str = "UPDATE router_state SET applied = desired, applied_at = $3, attempted_at = $3 WHERE tenant_id = $1 AND $2::bigint IS NOT NULL";
 
 const STATEMENTS: &[&str] = &[
     HOUSES,

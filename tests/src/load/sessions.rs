@@ -71,13 +71,8 @@ pub(super) async fn write_month(tx: &mut TenantTx, isp: &Isp, back: u32, seed: i
     assert!(back < MONTHS, "the load goes back {MONTHS} months");
     let until = now - MONTH * i32::try_from(back).expect("few months");
     let tenant = tx.tenant();
-    let done = sqlx::query(ENDED)
-        .bind(tenant)
-        .bind(seed)
-        .bind(until.to_sqlx())
-        .bind(isp.sessions_a_month())
-        .execute(tx.conn())
-        .await?;
+    let done =
+        sqlx::query(ENDED).bind(tenant).bind(seed).bind(until.to_sqlx()).bind(isp.sessions_a_month()).execute(tx.conn()).await?;
     Ok(done.rows_affected())
 }
 

@@ -36,12 +36,52 @@ const COUNTRIES: [(&str, &str, &str); 8] = [
     ("ETB", "Africa/Addis_Ababa", "25191"),
 ];
 const FIRST_NAMES: [&str; 24] = [
-    "Amina", "Wanjiku", "Otieno", "José", "Zoë", "Kofi", "Chinedu", "Siti", "Łukasz", "Nguyễn", "अर्जुन", "प्रिया", "أمينة", "يوسف", "Светлана",
-    "Иван", "ሰላም", "አበበ", "小明", "ゆき", "Ελένη", "דוד", "สมชาย", "Fatuma",
+    "Amina",
+    "Wanjiku",
+    "Otieno",
+    "José",
+    "Zoë",
+    "Kofi",
+    "Chinedu",
+    "Siti",
+    "Łukasz",
+    "Nguyễn",
+    "अर्जुन",
+    "प्रिया",
+    "أمينة",
+    "يوسف",
+    "Светлана",
+    "Иван",
+    "ሰላም",
+    "አበበ",
+    "小明",
+    "ゆき",
+    "Ελένη",
+    "דוד",
+    "สมชาย",
+    "Fatuma",
 ];
 const LAST_NAMES: [&str; 20] = [
-    "Mwangi", "Achieng", "Kamau", "Peña", "Müller", "Mensah", "Okafor", "Putri", "Wójcik", "Trần", "शर्मा", "पटेल", "حسن", "Петрова", "ተስፋዬ", "王",
-    "Παππά", "Hassan", "Njoroge", "O'Brien",
+    "Mwangi",
+    "Achieng",
+    "Kamau",
+    "Peña",
+    "Müller",
+    "Mensah",
+    "Okafor",
+    "Putri",
+    "Wójcik",
+    "Trần",
+    "शर्मा",
+    "पटेल",
+    "حسن",
+    "Петрова",
+    "ተስፋዬ",
+    "王",
+    "Παππά",
+    "Hassan",
+    "Njoroge",
+    "O'Brien",
 ];
 
 /// One ISP to be made.
@@ -94,7 +134,8 @@ impl Isp {
     /// How many sessions a customer has in a month, on average.
     #[expect(clippy::cast_precision_loss, reason = "counts of a load are far below 2^52")]
     pub(super) fn sessions_a_month(&self) -> f64 {
-        let months: usize = self.joined().iter().map(|(ago, count)| count * usize::try_from((*ago).min(MONTHS)).unwrap_or(0)).sum();
+        let months: usize =
+            self.joined().iter().map(|(ago, count)| count * usize::try_from((*ago).min(MONTHS)).unwrap_or(0)).sum();
         self.sessions as f64 / months.max(1) as f64
     }
 
@@ -110,10 +151,19 @@ impl Isp {
                 7..=13 => ("Home 5", String::new()),
                 _ => ("Home 10", String::new()),
             };
-            let mac = if package == "Week" { format!("02:00:{:02X}:{:02X}:{:02X}:{:02X}", n >> 24 & 255, n >> 16 & 255, n >> 8 & 255, n & 255) } else { String::new() };
-            let (given, family) = (FIRST_NAMES[(n * 7 + self.place) % FIRST_NAMES.len()], LAST_NAMES[(n * 3 + self.place * 5) % LAST_NAMES.len()]);
+            let mac = if package == "Week" {
+                format!("02:00:{:02X}:{:02X}:{:02X}:{:02X}", n >> 24 & 255, n >> 16 & 255, n >> 8 & 255, n & 255)
+            } else {
+                String::new()
+            };
+            let (given, family) =
+                (FIRST_NAMES[(n * 7 + self.place) % FIRST_NAMES.len()], LAST_NAMES[(n * 3 + self.place * 5) % LAST_NAMES.len()]);
             let begins = COUNTRIES[self.place % COUNTRIES.len()].2;
-            csv.push_str(&format!("c{n:06},{given} {family},+{begins}{:07},r{:03},{package},{address},{mac}\n", n * 37 % 10_000_000, router + 1));
+            csv.push_str(&format!(
+                "c{n:06},{given} {family},+{begins}{:07},r{:03},{package},{address},{mac}\n",
+                n * 37 % 10_000_000,
+                router + 1
+            ));
         }
         csv
     }
@@ -121,11 +171,17 @@ impl Isp {
 
 /// Cuts a load into ISPs: by Zipf's law, the largest a tenth of all (a quarter where there are few).
 pub(super) fn isps(size: Size) -> anyhow::Result<Vec<Isp>> {
-    ensure!(size.tenants > 0 && size.customers >= size.tenants, "each tenant has a customer at least: ask for more customers or fewer tenants");
+    ensure!(
+        size.tenants > 0 && size.customers >= size.tenants,
+        "each tenant has a customer at least: ask for more customers or fewer tenants"
+    );
     let share = if size.tenants >= 50 { 0.1 } else { 0.25 };
     let weights = weights(size.tenants, share);
     let (customers, sessions) = (parts(size.customers, &weights, 1), parts(size.sessions, &weights, 0));
-    Ok(std::iter::zip(customers, sessions).enumerate().map(|(place, (customers, sessions))| Isp { place, customers, sessions }).collect())
+    Ok(std::iter::zip(customers, sessions)
+        .enumerate()
+        .map(|(place, (customers, sessions))| Isp { place, customers, sessions })
+        .collect())
 }
 
 /// The shares of Zipf's law whose exponent gives the first this share.
@@ -145,7 +201,12 @@ fn weights(count: usize, share: f64) -> Vec<f64> {
 }
 
 /// Cuts a whole by weights, each part at least so large; the parts' sum is the whole.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of a load are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of a load are far below 2^52"
+)]
 fn parts(whole: usize, weights: &[f64], least: usize) -> Vec<usize> {
     let free = whole - least * weights.len();
     let mut parts: Vec<usize> = weights.iter().map(|weight| least + (free as f64 * weight) as usize).collect();
@@ -178,10 +239,15 @@ mod tests {
         let isp = Isp { place: 3, customers: 20_000, sessions: 0 };
         let table = isp.table(0, 20_000);
         assert_eq!(table.lines().count(), 20_001);
-        let mut addresses: Vec<String> = table.lines().skip(1).filter(|line| line.contains("Business")).map(|line| {
-            let cells: Vec<&str> = line.split(',').collect();
-            format!("{} {}", cells[3], cells[5])
-        }).collect();
+        let mut addresses: Vec<String> = table
+            .lines()
+            .skip(1)
+            .filter(|line| line.contains("Business"))
+            .map(|line| {
+                let cells: Vec<&str> = line.split(',').collect();
+                format!("{} {}", cells[3], cells[5])
+            })
+            .collect();
         let count = addresses.len();
         addresses.sort();
         addresses.dedup();

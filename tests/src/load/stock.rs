@@ -1,8 +1,8 @@
 //! A data folder that holds a load, opened as a controller opens it.
 
+use controller::serve::SystemEntropy;
 use controller::serve::{DataFolder, cluster_folder, open_vault};
 use controller::testing::TestApp;
-use controller::serve::SystemEntropy;
 use db::{Binaries, Cluster, ClusterOptions, TestDb};
 use model::Entropy;
 use std::path::Path;

@@ -2,12 +2,17 @@
 
 use super::TestDb;
 use crate::cluster::SUPERUSER;
+use crate::doors::{ActorLabel, Reach, TenantDoor};
 use crate::registry::TABLES;
+use model::TenantId;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
+
+/// As many connections as the pools have together, and more.
+const CONNECTIONS_MAX: usize = 40;
 
 /// How large a table is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +88,12 @@ impl TestDb {
         let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
         Self::run(&mut superuser, others).await;
+        // A pool believes in a connection that was just used, until it fails once.
+        let door = TenantDoor::new(TenantId::from_uuid(uuid::Uuid::nil()), ActorLabel::system("plans"), Reach::All);
+        for _ in 0..CONNECTIONS_MAX {
+            drop(self.db.tenant(&door).await);
+            drop(self.db.locator().work().await);
+        }
         let log = self.folder.join("postgres.log");
         let read = std::fs::metadata(&log).map_or(0, |meta| meta.len());
         Plans { log, read }

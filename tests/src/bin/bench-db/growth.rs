@@ -68,6 +68,10 @@ pub async fn measure(stocks: &Stocks) -> anyhow::Result<Vec<Figure>> {
     };
     let count = ratios.len();
     progress(&format!("{over} of {count} lists are over {MOST}"));
-    let worst = ratios.iter().take(3).enumerate().map(|(place, worst)| figure(format!("p95 of list {} of {count} by growth: {}", place + 1, worst.0), worst));
+    let worst = ratios
+        .iter()
+        .take(3)
+        .enumerate()
+        .map(|(place, worst)| figure(format!("p95 of list {} of {count} by growth: {}", place + 1, worst.0), worst));
     Ok(worst.chain([figure(format!("p95 of the list in the middle of {count}: {}", middle.0), middle)]).collect())
 }

@@ -36,7 +36,10 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
         progress(&format!("{ROWS} customers in {:.1} s", took.as_secs_f64()));
     }
     let tenant = tenant(&test, "Audited").await;
-    Ok(vec![at_least("customers imported, 50,000 rows in one file", median(rates), "per s", 5_000.0), audited(&test, &tenant).await?])
+    Ok(vec![
+        at_least("customers imported, 50,000 rows in one file", median(rates), "per s", 5_000.0),
+        audited(&test, &tenant).await?,
+    ])
 }
 
 async fn tenant(test: &TestApp, name: &str) -> TestTenant {
@@ -54,7 +57,8 @@ async fn tenant(test: &TestApp, name: &str) -> TestTenant {
 fn table() -> String {
     let mut text = String::from("login,full_name,phone,email,router,package\n");
     for n in 0..ROWS {
-        writeln!(text, "c{n:06},Wanjiku Kamau {n},+25471{n:07},c{n}@example.net,r{},Home", n % ROUTERS).expect("a string takes everything");
+        writeln!(text, "c{n:06},Wanjiku Kamau {n},+25471{n:07},c{n}@example.net,r{},Home", n % ROUTERS)
+            .expect("a string takes everything");
     }
     text
 }

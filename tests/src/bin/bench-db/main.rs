@@ -1,5 +1,6 @@
 //! The shared database at work: what the wall costs, what growth costs, what a large neighbour costs, and how fast customers come in. Both
 //! sides of each ratio take turns in one run, so that whatever else the machine does meets both.
+#![expect(clippy::disallowed_methods, reason = "a bench looks at the clock")]
 
 mod growth;
 mod importing;
