@@ -27,5 +27,5 @@ pub use locator::{
 pub use migrate::{MigrateError, Source, connect, migrate};
 pub use schedule::ScheduleRow;
 #[cfg(feature = "testing")]
-pub use testing::{OldDb, Plan, Plans, TableSize, TestDb};
+pub use testing::{Hands, OldDb, Plan, Plans, TableSize, TestDb};
 pub use upgrade::{UpgradeError, Upgraded, upgrade};

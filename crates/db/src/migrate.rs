@@ -126,6 +126,10 @@ pub async fn connect(source: &Source<'_>, entropy: Arc<dyn Entropy>) -> Result<D
 }
 
 async fn pool(options: PgConnectOptions, size: u32, role: &'static str) -> Result<sqlx::PgPool, MigrateError> {
+    open_pool(options, size).await.map_err(|source| MigrateError::Connect { role, source })
+}
+
+pub(crate) async fn open_pool(options: PgConnectOptions, size: u32) -> Result<sqlx::PgPool, sqlx::Error> {
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE_LIMIT)
@@ -141,7 +145,6 @@ async fn pool(options: PgConnectOptions, size: u32, role: &'static str) -> Resul
         })
         .connect_with(options)
         .await
-        .map_err(|source| MigrateError::Connect { role, source })
 }
 
 /// Makes the roles, and a database that belongs to the owner role.

@@ -2,7 +2,7 @@
 
 mod plans;
 
-pub use plans::{Plan, Plans, TableSize};
+pub use plans::{Hands, Plan, Plans, TableSize};
 
 use crate::cluster::{Binaries, Cluster, ClusterOptions, SUPERUSER};
 use crate::doors::Db;

@@ -57,10 +57,15 @@ pub async fn load(test: &TestApp, size: Size) -> anyhow::Result<Vec<TableSize>> 
     each(&made, "customers, money and office", |(isp, door)| people(app, isp, door, isp.seed(size.seed), now)).await?;
     // Month by month, as it grew: the rows of a tenant lie between those of others.
     for back in (0..MONTHS).rev() {
-        let what = format!("sessions of month {} of {MONTHS}", MONTHS - back);
+        let what = format!("sessions and audit log of month {} of {MONTHS}", MONTHS - back);
+        let until = now - MONTH * i32::try_from(back)?;
         each(&made, &what, |(isp, door)| async move {
+            let seed = isp.seed(size.seed);
             let mut tx = app.db.tenant(door).await?;
-            sessions::write_month(&mut tx, isp, back, isp.seed(size.seed), now).await?;
+            sessions::write_month(&mut tx, isp, until, seed).await?;
+            tx.commit().await?;
+            let mut tx = app.db.tenant(door).await?;
+            office::write_log(&mut tx, until, seed, now).await?;
             Ok(tx.commit().await?)
         })
         .await?;

@@ -3,6 +3,7 @@
 use super::sql::{chance, id, run};
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 
 const HOUSES: &str = concat!(
     "INSERT INTO site (tenant_id, id, parent_id, kind, name, created_at)
@@ -118,7 +119,8 @@ const USE: &str = "
                               tables, measured_at)
     SELECT $1, $3::date - d, (SELECT count(*) FROM router r WHERE r.tenant_id = $1), c.n, c.n * 8 / 10, 1, 0, 0, 100, c.n * 20000, '{}', $3
       FROM (SELECT count(*) AS n FROM customer WHERE tenant_id = $1 AND $2::bigint IS NOT NULL) c CROSS JOIN generate_series(1, 30) AS d";
-/// What was done, chained by the database line by line. A line for each customer, and one for each third.
+/// What was done in the 30 days before `$4`, chained by the database line by line: a line for each customer, and one for each third. In one
+/// transaction each line makes the next one dearer, as the end of the chain is a row that is changed and changed again.
 const LOG: &str = concat!(
     "INSERT INTO audit_log (tenant_id, id, at, actor, action, target, details)
      SELECT $1, ",
@@ -130,7 +132,7 @@ const LOG: &str = concat!(
     " * 0.9) * interval '360 days' AS at FROM customer c CROSS JOIN generate_series(0, 1) AS n
               WHERE c.tenant_id = $1 AND (n = 0 OR ",
     chance!("'third' || c.login"),
-    " < 0.34)) s JOIN membership m ON m.tenant_id = $1 ORDER BY s.at"
+    " < 0.34)) s JOIN membership m ON m.tenant_id = $1 WHERE s.at >= $4 - interval '30 days' AND s.at < $4 ORDER BY s.at"
 );
 /// The routers hold what they were to.
 const SETTLED: &str = "UPDATE router_state SET applied = desired, applied_at = $3, attempted_at = $3 WHERE tenant_id = $1 AND $2::bigint IS NOT NULL";
@@ -150,7 +152,6 @@ const STATEMENTS: &[&str] = &[
     RUNS,
     USE,
     SETTLED,
-    LOG,
 ];
 
 /// Writes an ISP's office.
@@ -158,5 +159,12 @@ pub(super) async fn write(tx: &mut TenantTx, seed: i64, now: Timestamp) -> Resul
     for statement in STATEMENTS {
         run(tx, statement, seed, now).await?;
     }
+    Ok(())
+}
+
+/// Writes what was done in the 30 days before a time.
+pub(super) async fn write_log(tx: &mut TenantTx, until: Timestamp, seed: i64, now: Timestamp) -> Result<(), DbError> {
+    let tenant = tx.tenant();
+    sqlx::query(LOG).bind(tenant).bind(seed).bind(now.to_sqlx()).bind(until.to_sqlx()).execute(tx.conn()).await?;
     Ok(())
 }

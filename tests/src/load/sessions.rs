@@ -1,6 +1,6 @@
 //! Who was online and is: sessions that ended, spread over twelve months, those that go on, and what was used in the last days.
 
-use super::shape::{Isp, MONTHS};
+use super::shape::Isp;
 use super::sql::{chance, id, run};
 use db::{DbError, TenantTx};
 use jiff::{SignedDuration, Timestamp};
@@ -66,14 +66,11 @@ const USED: &str = concat!(
     " < 0.67"
 );
 
-/// Writes a month of an ISP's sessions, so many months back, and returns how many.
-pub(super) async fn write_month(tx: &mut TenantTx, isp: &Isp, back: u32, seed: i64, now: Timestamp) -> Result<u64, DbError> {
-    assert!(back < MONTHS, "the load goes back {MONTHS} months");
-    let until = now - MONTH * i32::try_from(back).expect("few months");
-    let tenant = tx.tenant();
-    let done =
-        sqlx::query(ENDED).bind(tenant).bind(seed).bind(until.to_sqlx()).bind(isp.sessions_a_month()).execute(tx.conn()).await?;
-    Ok(done.rows_affected())
+/// Writes an ISP's sessions of the 30 days before a time.
+pub(super) async fn write_month(tx: &mut TenantTx, isp: &Isp, until: Timestamp, seed: i64) -> Result<(), DbError> {
+    let (tenant, until) = (tx.tenant(), until.to_sqlx());
+    sqlx::query(ENDED).bind(tenant).bind(seed).bind(until).bind(isp.sessions_a_month()).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Writes who is online now and what was used of late.

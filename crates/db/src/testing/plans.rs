@@ -1,15 +1,19 @@
 //! Looking past all doors at a database as a whole: how large its tables are, and by which plans its statements were carried out.
 
 use super::TestDb;
-use crate::cluster::SUPERUSER;
+use crate::cluster::{Cluster, SUPERUSER};
 use crate::doors::{ActorLabel, Reach, TenantDoor};
+use crate::migrate::open_pool;
 use crate::registry::TABLES;
 use model::TenantId;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, SqlSafeStr};
+use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
+
+/// Connections past all policies.
+pub type Hands = PgPool;
 
 /// As many connections as the pools have together, and more.
 const CONNECTIONS_MAX: usize = 40;
@@ -66,6 +70,15 @@ impl TestDb {
     /// Takes a statement that was put together at run time, for a bench that plays the part of somebody who writes SQL by hand.
     pub fn by_hand(statement: String) -> impl SqlSafeStr {
         AssertSqlSafe(statement)
+    }
+
+    /// Opens connections past all policies for the bench's other side: a pool like ours, so that the wall is all that differs.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn hands(&self, connections: u32) -> Hands {
+        let options = Cluster::connect_options(&self.folder, SUPERUSER, &self.name);
+        open_pool(options, connections).await.expect("a superuser can connect")
     }
 
     /// Begins to note down the plan of every statement. Connections that are open are closed: they would not.

@@ -11,7 +11,9 @@ use system_tests::load::Stock;
 
 /// In each round every list is asked so often, by turns in the one and the other database. What disturbs for some seconds meets one round.
 const ROUNDS: usize = 5;
-const ASKED: usize = 40;
+const ASKED: usize = 16;
+/// Of so many tries the best one counts: what else the machine does only ever makes one longer, and it does much.
+const TRIES: usize = 3;
 const MOST: f64 = 1.3;
 
 struct Side<'a> {
@@ -31,11 +33,14 @@ impl<'a> Side<'a> {
     async fn ask(&self, place: usize) -> anyhow::Result<f64> {
         let ListRequest { path, platform, .. } = &self.requests[place];
         let token = if *platform { &self.platform } else { &self.asker.token };
-        let begun = Instant::now();
-        let answer = self.stock.test.call("GET", path, token, None).await;
-        let took = ms(begun.elapsed());
-        ensure!(answer.status.as_u16() == 200, "{path}: {}", answer.body);
-        Ok(took)
+        let mut best = f64::INFINITY;
+        for _ in 0..TRIES {
+            let begun = Instant::now();
+            let answer = self.stock.test.call("GET", path, token, None).await;
+            best = best.min(ms(begun.elapsed()));
+            ensure!(answer.status.as_u16() == 200, "{path}: {}", answer.body);
+        }
+        Ok(best)
     }
 }
 

@@ -38,12 +38,14 @@ pub async fn measure(stock: &Arc<Stock>) -> anyhow::Result<Vec<Figure>> {
     for (limited, how) in [(false, "as much as they can"), (true, "as much as its limit lets them")] {
         if limited {
             limit(stock, large.tenant).await?;
-            drain(stock, &large).await;
         }
         let mut sides = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
         let mut answered = 0;
         for turn in 0..2 * TURNS {
             let loud = turn % 2 == 0;
+            if loud && limited {
+                drain(stock, &large).await;
+            }
             let (mut times, count) = if loud { beside(stock, &large, &small).await? } else { (read(stock, &small).await?, 0) };
             answered += count;
             sides[turn % 2].0.push(percentile(&mut times, 50));

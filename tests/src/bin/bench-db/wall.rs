@@ -1,12 +1,11 @@
 //! What the wall costs: a tenant's list through its door, with row-level security, beside SQL written by hand that names the tenant and
-//! commits by itself, past all policies. Same rows, same driver, as many connections.
+//! commits by itself, past all policies. Same rows, same driver, as many connections out of a pool like ours.
 
 use super::median;
 use super::stocks::{Asker, largest};
 use anyhow::Context as _;
-use db::{TenantDoor, TestDb};
+use db::{Hands, TenantDoor, TestDb};
 use futures_util::future::try_join_all;
-use sqlx::PgConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -63,17 +62,14 @@ pub async fn measure(stock: &Stock) -> anyhow::Result<Vec<Figure>> {
     let mut all = stock.test.db.connect_as("postgres").await;
     let customers: Vec<Uuid> =
         sqlx::query_scalar("SELECT id FROM customer WHERE tenant_id = $1 ORDER BY id").bind(tenant).fetch_all(&mut all).await?;
-    let mut hands = Vec::new();
-    for _ in 0..CLIENTS {
-        hands.push(stock.test.db.connect_as("postgres").await);
-    }
+    let hands = stock.test.db.hands(u32::try_from(CLIENTS)?).await;
     let mut figures = Vec::new();
     for (what, writes, least) in [("a tenant's list", false, 0.68), ("a tenant's list, one change to four lists", true, 0.6)] {
         let job = Arc::new(Job { door: door.clone(), customers: customers.clone(), writes, done: AtomicU64::new(0) });
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
             ours.push(turn(&job, through_the_door(stock, &job)).await?);
-            theirs.push(turn(&job, by_hand(&mut hands, &job)).await?);
+            theirs.push(turn(&job, by_hand(&hands, &job)).await?);
         }
         let (ours, theirs) = (median(ours), median(theirs));
         progress(&format!("{what}: {ours:.0}/s through the door, {theirs:.0}/s by hand"));
@@ -117,30 +113,33 @@ async fn through_the_door(stock: &Stock, job: &Arc<Job>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn by_hand(hands: &mut Vec<PgConnection>, job: &Arc<Job>) -> anyhow::Result<()> {
+/// A statement with the tenant written into it.
+fn literal(statement: &str, job: &Job) -> String {
+    let tenant = format!("'{}'", job.door.tenant().uuid());
+    statement.replace("$1", &tenant).replace("$2", "$1").replace("$3", "$2")
+}
+
+async fn by_hand(hands: &Hands, job: &Arc<Job>) -> anyhow::Result<()> {
     let until = Instant::now() + TURN;
-    let literal = format!("'{}'", job.door.tenant().uuid());
-    let clients = hands.drain(..).map(|mut hand| {
-        let (job, list, change) = (job.clone(), LIST.replace("$1", &literal).replace("$2", "$1"), CHANGE.replace("$1", &literal));
-        let change = change.replace("$2", "$1").replace("$3", "$2");
+    let clients = (0..CLIENTS).map(|_| {
+        let (hand, job, list, change) = (hands.clone(), job.clone(), literal(LIST, job), literal(CHANGE, job));
         tokio::spawn(async move {
             while Instant::now() < until {
                 let n = job.done.fetch_add(1, Ordering::Relaxed);
                 if job.is_write(n) {
                     let change = sqlx::query(TestDb::by_hand(change.clone()));
-                    change.bind(job.customer(n)).bind(n.to_string()).execute(&mut hand).await?;
+                    change.bind(job.customer(n)).bind(n.to_string()).execute(&hand).await?;
                 } else {
                     let list = sqlx::query_as(TestDb::by_hand(list.clone()));
-                    let lines: Vec<Line> = list.bind(job.customer(n)).fetch_all(&mut hand).await?;
+                    let lines: Vec<Line> = list.bind(job.customer(n)).fetch_all(&hand).await?;
                     std::hint::black_box(lines);
                 }
             }
-            anyhow::Ok(hand)
+            anyhow::Ok(())
         })
     });
-    let clients: Vec<_> = clients.collect();
-    for hand in try_join_all(clients).await? {
-        hands.push(hand?);
+    for done in try_join_all(clients).await? {
+        done?;
     }
     Ok(())
 }
