@@ -77,6 +77,9 @@ pub async fn values(test: &TestApp, tenant: TenantId) -> anyhow::Result<Values> 
         ("open", "true".to_owned()),
         ("of_routers", "true".to_owned()),
         ("top", "true".to_owned()),
+        ("unread", "true".to_owned()),
+        // A load has no messages yet.
+        ("message_rule", id("mrl", uuid::Uuid::nil())),
         ("by", now.strftime("%F").to_string()),
     ]))
 }
