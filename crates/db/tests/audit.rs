@@ -312,3 +312,18 @@ async fn lines_from_before_are_taken_into_the_chain() {
     write(&test, A, "customer.create", "2026-11-15T09:00:00Z", true).await;
     assert!(chains(&test).await.is_empty(), "it goes on");
 }
+
+#[tokio::test]
+async fn every_month_of_sessions_knows_that_a_router_is_one_tenants() {
+    let test = TestDb::new().await;
+    let mut owner = test.connect_as("mastwire_owner").await;
+    sqlx::query("SELECT ensure_partitions('2031-01-01Z', '2031-02-15Z')").execute(&mut owner).await.expect("works");
+    let bare: Vec<String> = sqlx::query_scalar(
+        "SELECT inhrelid::regclass::text FROM pg_inherits
+          WHERE inhparent = 'session_history'::regclass AND NOT EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = inhrelid)",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .expect("works");
+    assert_eq!(bare, [""; 0], "months whose lists by router would sort all of a router's sessions");
+}
