@@ -381,7 +381,7 @@ async fn cash_is_taken_once_though_the_answer_is_lost() {
     has(&balances, &["KES 3000.00", "KES -3000.00"]);
     ann.run(&["payment", "reverse", "A-1", "--reason", "a mistake"]).await.good();
     has(&ann.run(&["payment", "show", "A-1"]).await.good(), &["reversed", "a mistake"]);
-    has(&ann.run(&["payment", "list", "--limit", "1"]).await.good(), &["alice", "there are more; add: --cursor "]);
+    has(&ann.run(&["payment", "list", "--limit", "1"]).await.good(), &["alice", "  ann  ", "there are more; add: --cursor "]);
     has(&ann.run(&["ledger", "journals"]).await.good(), &["sale", "reversal", "cash KES"]);
 }
 

@@ -1,6 +1,7 @@
 //! Talks to the controller's API, as any other program would.
 
 use super::login::SavedLogin;
+use super::operators::OPERATOR;
 use super::table::{Column, one_line, several_lines, table};
 use super::units::text;
 use anyhow::{Context as _, bail};
@@ -235,6 +236,11 @@ pub(super) struct Noun {
     pub search: Option<&'static str>,
 }
 
+/// The id of the person in an actor's label, such as `operator:opr_…`; an API token or a part of the controller is none.
+fn person(label: &Value) -> Option<&str> {
+    label.as_str()?.strip_prefix("operator:").filter(|id| is_id(OPERATOR.prefix, id))
+}
+
 /// Fields that hold ids, with what they are ids of.
 pub(super) type Named<'a> = &'a [(&'a str, &'a Noun)];
 
@@ -437,22 +443,34 @@ impl Client {
             item => vec![item],
         };
         for (field, noun) in named {
-            let ids: BTreeSet<String> = shown.iter().filter_map(|item| item[*field].as_str()).map(str::to_owned).collect();
-            let lookups = ids.into_iter().map(|id| async {
-                let path: Vec<&str> = noun.list.iter().copied().chain([id.as_str()]).collect();
-                let found = self.send(Call::get(path)).await.ok()?;
-                let name = found.value[noun.name].as_str()?.to_owned();
-                Some((id, name))
-            });
-            let names: BTreeMap<String, String> =
-                stream::iter(lookups).buffer_unordered(LOOKUPS_AT_ONCE).filter_map(ready).collect().await;
+            let ids = shown.iter().filter_map(|item| item[*field].as_str());
+            let names = self.names(noun, ids.map(str::to_owned).collect()).await;
             for item in &mut shown {
                 if let Some(name) = item[*field].as_str().and_then(|id| names.get(id)) {
                     item[*field] = Value::String(name.clone());
                 }
             }
         }
+        // Who did something stands in many fields; it is a person wherever it looks like one.
+        let people = shown.iter().flat_map(|item| item.as_object().into_iter().flatten()).filter_map(|(_, value)| person(value));
+        let names = self.names(&OPERATOR, people.map(str::to_owned).collect()).await;
+        for value in shown.iter_mut().flat_map(|item| item.as_object_mut().into_iter().flatten()).map(|(_, value)| value) {
+            if let Some(name) = person(value).and_then(|id| names.get(id)) {
+                *value = Value::String(name.clone());
+            }
+        }
         answer
+    }
+
+    /// Reads the names of some ids; those that may not be read are left out.
+    async fn names(&self, noun: &Noun, ids: BTreeSet<String>) -> BTreeMap<String, String> {
+        let lookups = ids.into_iter().map(|id| async {
+            let path: Vec<&str> = noun.list.iter().copied().chain([id.as_str()]).collect();
+            let found = self.send(Call::get(path)).await.ok()?;
+            let name = found.value[noun.name].as_str()?.to_owned();
+            Some((id, name))
+        });
+        stream::iter(lookups).buffer_unordered(LOOKUPS_AT_ONCE).filter_map(ready).collect().await
     }
 
     /// Returns the id of what is called by this name; an id is taken as it is.
