@@ -388,6 +388,9 @@ pub async fn add(
 
 /// Seals passwords, made where none was given, and writes the rows; returns the passwords in the drafts' order.
 async fn insert(app: &App, tx: &mut TenantTx, drafts: &[Draft], now: Timestamp) -> Result<Vec<Secret<String>>, CustomerError> {
+    if drafts.len() > 1 {
+        store::take_turn(tx).await?;
+    }
     let mut all = Vec::with_capacity(drafts.len());
     for drafts in drafts.chunks(CHUNK) {
         let mut passwords = Vec::with_capacity(drafts.len());

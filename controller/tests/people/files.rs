@@ -1,6 +1,7 @@
 //! Files of customers: looked at first, taken in whole or not at all, and given out so that they can be taken in again.
 
 use crate::fixture::{Isp, router};
+use controller::customers;
 use controller::operators::Role;
 use controller::testing::{Answer, TestApp};
 use serde_json::{Value, json};
@@ -271,4 +272,42 @@ async fn fifty_thousand_rows_come_in_whole_or_not_at_all() {
     // What is full takes no more.
     let one = isp.import("login,router,package\nmore,r0,Home\n", true, None).await.expect(429);
     assert_eq!(one.body["type"], Value::from("urn:mastwire:problem:limit-reached"));
+}
+
+async fn turns(test: &TestApp, granted: bool) -> i64 {
+    let mut owner = test.db.connect_as("postgres").await;
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = $1
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+    .bind(granted)
+    .fetch_one(&mut owner)
+    .await
+    .expect("locks are seen")
+}
+
+/// Goal: files of two ISPs that come at once do not wait for each other's account numbers in a circle. Method: the first is written and not
+/// yet committed; the second waits until it is.
+#[tokio::test]
+async fn files_of_two_isps_are_written_one_after_the_other() {
+    let test = TestApp::new().await;
+    let (alpha, beta) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Beta").await);
+    let doors = test.app.db.locator().tenants("tests").await.expect("both");
+    let door = |isp: &Isp<'_>| doors.iter().find(|door| door.tenant() == isp.tenant.id).expect("it is there").clone();
+    let file = || "login,router,package\njane,roof,Home\njoe,roof,Home\n".into();
+    let (app, now) = (&*test.app, test.app.clock.now());
+    let mut first = app.db.tenant(&door(&alpha)).await.expect("a transaction");
+    let mut second = app.db.tenant(&door(&beta)).await.expect("another");
+    let _ = customers::import(app, &mut first, file(), false, now).await.expect("both customers");
+    let release = async {
+        let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
+        while turns(&test, false).await == 0 {
+            look.tick().await;
+        }
+        first.commit().await.expect("kept");
+    };
+    let (imported, ()) = tokio::join!(customers::import(app, &mut second, file(), false, now), release);
+    assert_eq!(imported.expect("both customers").new, 2);
+    second.commit().await.expect("kept");
+    assert_eq!((turns(&test, true).await, turns(&test, false).await), (0, 0));
 }
