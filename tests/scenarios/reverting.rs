@@ -5,7 +5,7 @@
 
 use controller::provisioning::Faulty;
 use controller::testing::{TestApp, TestTenant};
-use reconcile::{Desired, Object, ObjectKey, Position, Risk};
+use reconcile::{Desired, Object, ObjectKey, Policy, Position, Risk};
 use routeros::catalogue::{ip_address, ip_firewall_filter as filter};
 use routeros_sim::control::{Command, Fault};
 use routeros_sim::device::Mode;
@@ -32,7 +32,11 @@ async fn tower(test: &TestApp) -> (TestTenant, Router) {
     .await;
     serve(test, &tenant, &router, json!([{ "kind": "pppoe", "interfaces": ["bridge"] }])).await;
     until_in_sync(test, &tenant, &router).await;
-    assert_eq!(print(&router, "/system/scheduler", &["name=mw-undo"]).await, Vec::<Value>::new(), "what was confirmed is disarmed");
+    assert_eq!(
+        print(&router, "/system/scheduler", &["name=mw-undo"]).await,
+        Vec::<Value>::new(),
+        "what was confirmed is disarmed"
+    );
     // So that the router's uptime tells a restart.
     pass(&router, 30).await;
     (tenant, router)
@@ -58,13 +62,13 @@ async fn held(router: &Router) -> Vec<Vec<Value>> {
 
 /// Gives the router a recipe that wishes for one rule more, before all others of the tunnel.
 fn wish_for_rule(test: &TestApp, router: &Router, action: &'static str) {
-    wish(test, router, move |desired| {
+    wish(test, router, move |desired, _| {
         let values = [(filter::CHAIN, "mw-input"), (filter::ACTION, action), (filter::COMMENT, MARK)];
         desired.objects.insert(0, object(&filter::MENU, &values, Some(Position::Sequence)));
     });
 }
 
-fn wish(test: &TestApp, router: &Router, wish: impl Fn(&mut Desired) + Send + Sync + 'static) {
+fn wish(test: &TestApp, router: &Router, wish: impl Fn(&mut Desired, &mut Policy) + Send + Sync + 'static) {
     test.app.provisioner.set_faulty(router.id.parse().expect("an id"), Some(Faulty(Arc::new(wish))));
 }
 
@@ -135,7 +139,8 @@ async fn a_wrong_address_is_taken_back() {
     let before = held(&router).await;
     let own = row(&router, "/ip/address", &["interface=wg-mastwire"]).await;
     let mark = own["comment"].as_str().expect("our mark").to_owned();
-    wish(&test, &router, move |desired| {
+    wish(&test, &router, move |desired, policy| {
+        policy.keep.remove(&mark.parse().expect("a mark"));
         let values = [(ip_address::ADDRESS, "10.10.200.9/32"), (ip_address::COMMENT, mark.as_str())];
         desired.objects.push(object(&ip_address::MENU, &values, None));
     });

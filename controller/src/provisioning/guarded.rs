@@ -36,10 +36,11 @@ pub(super) async fn write(
     road: &Road<'_>,
     session: &mut Session,
     wanted: &Wanted,
+    observed: &Observed,
     set: &mut ChangeSet,
 ) -> Result<(), ProvisionError> {
     let mut findings = Vec::new();
-    let written = parts(road, session, wanted, &set.changes, &mut findings).await;
+    let written = parts(road, session, wanted, observed, &set.changes, &mut findings).await;
     set.findings.append(&mut findings);
     written?;
     Ok(apply::end(session.client(), &set.kicks).await?)
@@ -49,6 +50,7 @@ async fn parts(
     road: &Road<'_>,
     session: &mut Session,
     wanted: &Wanted,
+    observed: &Observed,
     changes: &[Change],
     findings: &mut Vec<Finding>,
 ) -> Result<(), ProvisionError> {
@@ -58,7 +60,7 @@ async fn parts(
             continue;
         }
         let began = Instant::now();
-        match arming(road, session, part.changes).await? {
+        match arming(road, session, observed, part.changes).await? {
             Ok(arming) => {
                 apply::write(session.client(), &[arming.change]).await?;
                 let uptime = arming.uptime;
@@ -80,12 +82,17 @@ struct Arming {
 }
 
 /// Makes the undo, or tells why there is none.
-async fn arming(road: &Road<'_>, session: &Session, changes: &[Change]) -> Result<Result<Arming, String>, ProvisionError> {
+async fn arming(
+    road: &Road<'_>,
+    session: &Session,
+    observed: &Observed,
+    changes: &[Change],
+) -> Result<Result<Arming, String>, ProvisionError> {
     if !session.facts(road.app.clock.now()).scheduler_allowed {
         return Ok(Err("its device-mode forbids the scheduler, which would run the undo".to_owned()));
     }
     let uptime = uptime(session).await?;
-    let change = guard::arm(changes, Tag::generate(&*road.app.entropy), uptime, WINDOW);
+    let change = guard::arm(changes, observed, Tag::generate(&*road.app.entropy), uptime, WINDOW);
     Ok(change.map(|change| Arming { change, uptime }).map_err(|error| error.to_string()))
 }
 
@@ -147,7 +154,9 @@ impl Guarded<'_> {
                 Ok((Seen::Waiting(reason), _)) => why = why.or(Some(reason)),
                 Ok((Seen::TakenBack, fresh)) => return Err(self.taken_back(&fresh, why).await?),
                 Err(error @ ProvisionError::OtherSerial { .. }) => return Err(error),
-                Err(error) => why = why.or_else(|| Some(format!("the controller no longer reached it ({})", telemetry::chain(&error)))),
+                Err(error) => {
+                    why = why.or_else(|| Some(format!("the controller no longer reached it ({})", telemetry::chain(&error))))
+                }
             }
             tokio::time::sleep(TRY_EVERY).await;
         }

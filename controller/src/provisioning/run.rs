@@ -10,7 +10,7 @@ use crate::packages::{OnExpiry, PackageKind, PackageView};
 use db::{TenantDoor, TenantTx};
 use jiff::{SignedDuration, Timestamp};
 use model::{ChangeSetId, CustomerId, PackageId, RouterId, RouterosVersion, Tag};
-use reconcile::{guard, ChangeSet, Desired, FUSE_DAYS, ObjectKey, Observed, Policy, Print, Row, Site};
+use reconcile::{ChangeSet, Desired, FUSE_DAYS, ObjectKey, Observed, Policy, Print, Row, Site, guard};
 use routeros::catalogue::{self as cat, Access};
 use routeros::client::Client;
 use routeros::{Command, Query};
@@ -114,7 +114,7 @@ pub(super) async fn look(
     #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "only tests of cut paths wish for what no recipe does"))]
     let mut wanted = want(app, door, router, &session.facts, Services::Approved).await?;
     #[cfg(feature = "testing")]
-    app.provisioner.distort(router, &mut wanted.desired);
+    app.provisioner.distort(router, &mut wanted.desired, &mut wanted.policy);
     timing.read_us = micros(started);
     let mut set = ChangeSet::default();
     // Whoever proves a changed path needs this connection to be the only one, and gives back the one that proved it.
@@ -164,7 +164,7 @@ async fn bring(
         return Ok(());
     }
     let started = Instant::now();
-    guarded::write(road, session, wanted, set).await?;
+    guarded::write(road, session, wanted, &observed, set).await?;
     timing.apply_us = micros(started);
     // Only what was written, and the sessions, can have changed; the rest was read a moment ago.
     let started = Instant::now();

@@ -74,7 +74,7 @@ struct Inner {
 /// A faulty recipe: what it makes of what a router should hold.
 #[cfg(feature = "testing")]
 #[derive(Clone)]
-pub struct Faulty(pub Arc<dyn Fn(&mut reconcile::Desired) + Send + Sync>);
+pub struct Faulty(pub Arc<dyn Fn(&mut reconcile::Desired, &mut reconcile::Policy) + Send + Sync>);
 
 #[cfg(feature = "testing")]
 impl std::fmt::Debug for Faulty {
@@ -141,10 +141,10 @@ impl Provisioner {
 
     /// Wishes for what a router's faulty recipe says, if it has one.
     #[cfg(feature = "testing")]
-    pub(super) fn distort(&self, router: RouterId, desired: &mut reconcile::Desired) {
+    pub(super) fn distort(&self, router: RouterId, desired: &mut reconcile::Desired, policy: &mut reconcile::Policy) {
         let faulty = self.inner.faulty.lock().unwrap_or_else(PoisonError::into_inner).get(&router).cloned();
         if let Some(Faulty(distort)) = faulty {
-            distort(desired);
+            distort(desired, policy);
         }
     }
 

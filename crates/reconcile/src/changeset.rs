@@ -66,7 +66,7 @@ pub struct Change {
     pub values: Values,
     /// What the same arguments were.
     pub before: Values,
-    /// Where the row stood, for [`Action::Move`] and for [`Action::Remove`] in an ordered menu: before the row with this id.
+    /// Where the row stood, for [`Action::Move`]: before the row with this id.
     pub stood_before: Option<String>,
     /// Why.
     pub reason: String,

@@ -12,13 +12,14 @@
 //! That rows without a mark keep their id across a restart is an inference.
 
 use crate::changeset::{Action, Change, Undo};
+use crate::menus::DYNAMIC;
 use crate::object::{Risk, Value, Values};
 use crate::observed::{Observed, Row};
 use crate::recipes::COMMENT;
 use jiff::SignedDuration;
 use model::Tag;
-use routeros::catalogue::{ID, ip_firewall_filter::PLACE_BEFORE, log_warning, system_resource, system_scheduler as scheduler};
-use routeros::catalogue::{Access, Shape};
+use routeros::catalogue::{Access, Menu, Shape};
+use routeros::catalogue::{ID, log_warning, system_resource, system_scheduler as scheduler};
 use std::fmt::Write as _;
 
 /// The name of the entry on the router.
@@ -87,12 +88,25 @@ pub fn parts(changes: &[Change]) -> impl Iterator<Item = Part<'_>> {
         .map(|changes| Part { changes, risky: changes.iter().any(|change| change.risk == Risk::Path) })
 }
 
-/// Makes the change that arms the undo of all risky ones among `changes`; `uptime` is what the router was just seen to have.
+/// Makes the change that arms the undo of all risky ones among `changes`; `observed` is what the router holds before them, and `uptime`
+/// what it was just seen to have.
 ///
 /// # Errors
 /// When one of them cannot be taken back by a script.
-pub fn arm(changes: &[Change], mark: Tag, uptime: SignedDuration, window: Window) -> Result<Change, Unguardable> {
-    let script = script(changes, mark, uptime, window)?;
+pub fn arm(
+    changes: &[Change],
+    observed: &Observed,
+    mark: Tag,
+    uptime: SignedDuration,
+    window: Window,
+) -> Result<Change, Unguardable> {
+    let risky: Vec<&Change> = changes.iter().filter(|change| change.risk == Risk::Path).collect();
+    let mut undo = Vec::new();
+    for change in risky.iter().rev() {
+        undo.append(&mut steps(change)?);
+    }
+    undo.append(&mut places(&risky, observed)?);
+    let script = script(&undo, mark, uptime, window);
     if script.len() > SCRIPT_MAX {
         return Err(Unguardable::TooLong(changes.len()));
     }
@@ -141,35 +155,64 @@ pub fn armed(observed: &Observed) -> Option<&Row> {
 }
 
 /// Writes what the entry runs.
-fn script(changes: &[Change], mark: Tag, uptime: SignedDuration, window: Window) -> Result<String, Unguardable> {
+fn script(undo: &[String], mark: Tag, uptime: SignedDuration, window: Window) -> String {
     let (armed, over) = (uptime.as_secs(), uptime.as_secs().saturating_add(window.length().as_secs()));
     let up = format!("[{}/get value-name={}]", system_resource::MENU.path, system_resource::UPTIME);
     let mut script = format!(":local mwUp {up}\n:if (($mwUp < {armed}s) || ($mwUp >= {over}s)) do={{\n");
-    for change in changes.iter().filter(|change| change.risk == Risk::Path).rev() {
-        for step in steps(change, changes)? {
-            writeln!(script, ":do {{ {step} }} on-error={{}}").expect("a String takes everything");
+    let told = "mastwire: a change was not confirmed in time and is taken back";
+    let last = [
+        format!("{} {}=\"{told}\"", log_warning::MENU.path, log_warning::MESSAGE),
+        format!("{}/remove [find {COMMENT}=\"{mark}\"]", scheduler::MENU.path),
+    ];
+    for step in undo.iter().chain(&last) {
+        writeln!(script, ":do {{ {step} }} on-error={{}}").expect("a String takes everything");
+    }
+    script.push('}');
+    script
+}
+
+/// Puts the rows of ordered menus that were moved, or removed and are added again, to where they stood: from the last to the first, each
+/// before the row that followed it, which has its place by then. Rows that did not move keep their order among themselves.
+fn places(risky: &[&Change], observed: &Observed) -> Result<Vec<String>, Unguardable> {
+    let moved =
+        |change: &&&Change| change.menu.shape == Shape::Ordered && matches!(change.action, Action::Move { .. } | Action::Remove);
+    let mut steps = Vec::new();
+    for (menu, moved) in by_menu(risky.iter().filter(moved).copied()) {
+        // The router's own rows are no place to stand before.
+        let rows: Vec<&Row> = observed.rows(menu).iter().filter(|row| !row.flag(DYNAMIC)).collect();
+        for (at, row) in rows.iter().enumerate().rev() {
+            let Some(change) = moved.iter().find(|change| change.id.as_deref() == Some(&row.id)) else { continue };
+            let named = if change.action == Action::Remove { marked(change)? } else { by_mark(row) };
+            let to = rows.get(at + 1).map(|next| format!(" destination={}", by_mark(next))).unwrap_or_default();
+            steps.push(format!("{}/move {named}{to}", menu.path));
         }
     }
-    let (log, path) = (log_warning::MENU.path, scheduler::MENU.path);
-    let told = "mastwire: a change was not confirmed in time and is taken back";
-    write!(
-        script,
-        ":do {{ {log} {}=\"{told}\" }} on-error={{}}\n:do {{ {path}/remove [find {COMMENT}=\"{mark}\"] }} on-error={{}}\n}}",
-        log_warning::MESSAGE
-    )
-    .expect("a String takes everything");
-    Ok(script)
+    Ok(steps)
+}
+
+fn by_menu<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<(&'static Menu, Vec<&'a Change>)> {
+    let mut menus: Vec<(&'static Menu, Vec<&Change>)> = Vec::new();
+    for change in changes {
+        match menus.iter_mut().find(|(menu, _)| menu.path == change.menu.path) {
+            Some((_, changes)) => changes.push(change),
+            None => menus.push((change.menu, vec![change])),
+        }
+    }
+    menus
+}
+
+/// Names a row of the menu at hand: by its mark, which outlives a removal, where it has one.
+fn by_mark(row: &Row) -> String {
+    row.text(COMMENT).parse::<Tag>().map_or_else(|_| row.id.clone(), |tag| format!("[find {COMMENT}=\"{tag}\"]"))
 }
 
 /// Writes the commands that take one change back.
-fn steps(change: &Change, all: &[Change]) -> Result<Vec<String>, Unguardable> {
+fn steps(change: &Change) -> Result<Vec<String>, Unguardable> {
     let path = change.menu.path;
     Ok(match change.undo() {
         Undo::Remove => vec![format!("{path}/remove {}", marked(change)?)],
-        Undo::Move(before) => {
-            let to = before.map(|id| format!(" destination={}", row_with(&id, all))).unwrap_or_default();
-            vec![format!("{path}/move {}{to}", row_of(change)?)]
-        }
+        // Places come last, when every row is there.
+        Undo::Move(_) => Vec::new(),
         Undo::Set(values) => {
             let row = row_of(change)?;
             let mut set = String::new();
@@ -193,13 +236,7 @@ fn steps(change: &Change, all: &[Change]) -> Result<Vec<String>, Unguardable> {
                 }
             }
             let missing = format!("[:len {}] = 0", marked(change)?.replacen("[find", &format!("[{path}/find"), 1));
-            let mut steps = Vec::new();
-            if let Some(id) = change.stood_before.as_deref().filter(|_| change.menu.shape == Shape::Ordered) {
-                // Where it stood; if the row behind it is gone, the next step puts it at the end.
-                steps.push(format!(":if ({missing}) do={{ {add} {PLACE_BEFORE}={} }}", row_with(id, all)));
-            }
-            steps.push(format!(":if ({missing}) do={{ {add} }}"));
-            steps
+            vec![format!(":if ({missing}) do={{ {add} }}")]
         }
     })
 }
@@ -218,13 +255,6 @@ fn marked(change: &Change) -> Result<String, Unguardable> {
     let commented = change.menu.arg(COMMENT).is_some_and(|arg| arg.access == Access::ReadWrite);
     let tag = change.tag.filter(|_| commented).ok_or_else(|| Unguardable::Nameless(change.to_string()))?;
     Ok(format!("[find {COMMENT}=\"{tag}\"]"))
-}
-
-/// Names another row of the same menu: by its mark where it was removed too, and so has another id when it is back.
-fn row_with(id: &str, all: &[Change]) -> String {
-    let removed = all.iter().find(|change| change.action == Action::Remove && change.id.as_deref() == Some(id));
-    let in_menu = |change: &Change| marked(change).ok().map(|row| row.replacen("[find", &format!("[{}/find", change.menu.path), 1));
-    removed.and_then(in_menu).unwrap_or_else(|| id.to_owned())
 }
 
 /// Writes a former value for a script; `None` for one that has to be cleared.
@@ -258,13 +288,16 @@ fn quote(text: &str) -> Option<String> {
 /// What is read of the armed entry, and of its menu alone.
 #[must_use]
 pub fn print() -> crate::Print {
-    crate::Print { menu: &scheduler::MENU, proplist: vec![ID, scheduler::NAME, scheduler::COMMENT], any_of: vec![(scheduler::NAME, NAME)] }
+    crate::Print {
+        menu: &scheduler::MENU,
+        proplist: vec![ID, scheduler::NAME, scheduler::COMMENT],
+        any_of: vec![(scheduler::NAME, NAME)],
+    }
 }
 
 /// Says whether a change set still holds one of `changes`: what was to be done to the same row in the same way.
 #[must_use]
 pub fn still_wanted<'a>(changes: &'a [Change], again: &[Change]) -> Option<&'a Change> {
-    let same =
-        |a: &Change, b: &Change| (a.menu.path, &a.key, a.tag, &a.label) == (b.menu.path, &b.key, b.tag, &b.label);
+    let same = |a: &Change, b: &Change| (a.menu.path, &a.key, a.tag, &a.label) == (b.menu.path, &b.key, b.tag, &b.label);
     changes.iter().find(|change| again.iter().any(|other| same(change, other)))
 }

@@ -166,7 +166,8 @@ fn prepare(lab: &mut Lab, rules: &[Rule], foreign: &[u8]) {
             let comment = format!("theirs {place}");
             lab.run(&Request::new(filter::MENU.path, "add").arg(filter::CHAIN, chain).arg(filter::COMMENT, &comment));
         }
-        let add = rule.values().into_iter().fold(Request::new(filter::MENU.path, "add"), |add, (name, value)| add.arg(name, &value));
+        let add =
+            rule.values().into_iter().fold(Request::new(filter::MENU.path, "add"), |add, (name, value)| add.arg(name, &value));
         lab.run(&add);
     }
     let address = Request::new(ip_address::MENU.path, "add").arg(ip_address::ADDRESS, "10.10.0.9/32");
@@ -175,19 +176,21 @@ fn prepare(lab: &mut Lab, rules: &[Rule], foreign: &[u8]) {
 
 fn desired(rules: &[Rule], address: Option<u8>) -> Desired {
     let mut objects: Vec<Object> = rules.iter().map(Rule::object).collect();
-    objects.extend(address.map(|host| Object {
-        menu: &ip_address::MENU,
-        key: ObjectKey::new("address", "tunnel"),
-        tag: mark(0),
-        values: [
-            (ip_address::ADDRESS, Value::Plain(format!("10.10.0.{host}/32"))),
-            (ip_address::INTERFACE, Value::Plain("ether1".to_owned())),
-            (ip_address::COMMENT, Value::Plain(mark(0).to_string())),
-        ]
-        .into(),
-        reason: "a test".to_owned(),
-        risk: Risk::Path,
-        position: None,
+    objects.extend(address.map(|host| {
+        Object {
+            menu: &ip_address::MENU,
+            key: ObjectKey::new("address", "tunnel"),
+            tag: mark(0),
+            values: [
+                (ip_address::ADDRESS, Value::Plain(format!("10.10.0.{host}/32"))),
+                (ip_address::INTERFACE, Value::Plain("ether1".to_owned())),
+                (ip_address::COMMENT, Value::Plain(mark(0).to_string())),
+            ]
+            .into(),
+            reason: "a test".to_owned(),
+            risk: Risk::Path,
+            position: None,
+        }
     }));
     Desired { objects, findings: Vec::new() }
 }
@@ -204,10 +207,11 @@ proptest! {
         prepare(&mut lab, &there, &foreign);
         lab.pass(up + 20);
         let before = lab.held();
-        let set = plan(&desired(&wanted, address), &lab.observe(), &Policy::default());
+        let observed = lab.observe();
+        let set = plan(&desired(&wanted, address), &observed, &Policy::default());
         prop_assume!(set.risk() == Risk::Path);
         let uptime = lab.uptime();
-        let arming = guard::arm(&set.changes, mark(UNDO), uptime, Window::DEFAULT).expect("plain rules can be taken back");
+        let arming = guard::arm(&set.changes, &observed, mark(UNDO), uptime, Window::DEFAULT).expect("plain rules can be taken back");
         lab.apply(&arming);
         for change in &set.changes {
             lab.apply(change);
@@ -246,9 +250,10 @@ fn rule_with(prefix: &str) -> Rule {
 fn what_a_script_cannot_carry_is_refused() {
     let mut lab = Lab::new();
     prepare(&mut lab, &[rule_with("caf\u{e9}")], &[]);
-    let set = plan(&desired(&[rule_with("cafe")], None), &lab.observe(), &Policy::default());
+    let observed = lab.observe();
+    let set = plan(&desired(&[rule_with("cafe")], None), &observed, &Policy::default());
     let window = Window::new(SignedDuration::from_secs(20)).expect("the shortest");
-    let refused = guard::arm(&set.changes, mark(UNDO), lab.uptime(), window);
+    let refused = guard::arm(&set.changes, &observed, mark(UNDO), lab.uptime(), window);
     assert!(matches!(refused, Err(Unguardable::Text(_))), "{refused:?}");
     assert_eq!(Window::new(SignedDuration::from_secs(19)), None);
     assert_eq!(Window::new(SignedDuration::from_secs(601)), None);
@@ -258,19 +263,20 @@ fn what_a_script_cannot_carry_is_refused() {
 fn an_undo_that_is_disarmed_never_runs() {
     let mut lab = Lab::new();
     prepare(&mut lab, &[rule_with("a")], &[]);
-    let set = plan(&desired(&[rule_with("b")], Some(9)), &lab.observe(), &Policy::default());
-    lab.apply(&guard::arm(&set.changes, mark(UNDO), lab.uptime(), Window::DEFAULT).expect("it can be taken back"));
+    let observed = lab.observe();
+    let set = plan(&desired(&[rule_with("b")], Some(9)), &observed, &Policy::default());
+    lab.apply(&guard::arm(&set.changes, &observed, mark(UNDO), lab.uptime(), Window::DEFAULT).expect("it can be taken back"));
     for change in &set.changes {
         lab.apply(change);
     }
     let after = lab.held();
-    let mut observed = Observed::default();
+    let mut timers = Observed::default();
     let rows = lab.print(&scheduler::MENU).into_iter().map(|mut row| {
         let id = row.remove(catalogue::ID).expect("every row has an id");
         Row::new(id, row.into_iter().map(|(name, value)| (name, value.into_bytes())))
     });
-    observed.insert(&scheduler::MENU, rows.collect());
-    let armed = guard::armed(&observed).expect("it is armed").id.clone();
+    timers.insert(&scheduler::MENU, rows.collect());
+    let armed = guard::armed(&timers).expect("it is armed").id.clone();
     lab.apply(&guard::disarm(&armed));
     lab.pass(200);
     assert_eq!(lab.held(), after);

@@ -141,20 +141,10 @@ impl Planner<'_> {
     fn remove(&mut self, menu: &'static Menu, rows: &[&Row], reason: &str) {
         let leads = |row: &&&Row| menu.shape == Shape::Ordered && row.text(ip_firewall_filter::ACTION) == JUMP;
         let (jumps, rest): (Vec<&&Row>, Vec<&&Row>) = rows.iter().partition(leads);
-        let gone: Vec<&str> = jumps.iter().map(|row| row.id.as_str()).collect();
-        for (rows, gone) in [(jumps, &[][..]), (rest, &gone[..])] {
-            let removals = rows.into_iter().map(|row| removal(menu, row, self.follower(menu, row, gone), reason));
-            let changes: Vec<_> = removals.collect();
+        for rows in [jumps, rest] {
+            let changes: Vec<_> = rows.into_iter().map(|row| removal(menu, row, reason)).collect();
             self.stage(changes);
         }
-    }
-
-    /// Finds the row of an ordered menu before which a row stands, of those that are there when it is added again: what is removed
-    /// before it comes back after it.
-    fn follower(&self, menu: &Menu, row: &Row, gone: &[&str]) -> Option<String> {
-        let behind = self.observed.rows(menu).iter().skip_while(|other| other.id != row.id).skip(1);
-        let mut there = behind.filter(|other| menu.shape == Shape::Ordered && !gone.contains(&other.id.as_str()));
-        there.next().map(|other| other.id.clone())
     }
 
     fn stage(&mut self, changes: impl IntoIterator<Item = Change>) {
@@ -181,7 +171,7 @@ fn change(object: &Object, action: Action, row: Option<&Row>) -> Change {
     }
 }
 
-fn removal(menu: &'static Menu, row: &Row, stood_before: Option<String>, reason: &str) -> Change {
+fn removal(menu: &'static Menu, row: &Row, reason: &str) -> Change {
     let shown = |arg: &routeros::catalogue::Arg| {
         let text = arg.canonical(Some(row.raw(arg.name)?)).ok().flatten()?;
         matches!(arg.access, Access::ReadWrite | Access::Secret).then(|| (arg.name, Value::wrap(arg.access, text)))
@@ -199,7 +189,7 @@ fn removal(menu: &'static Menu, row: &Row, stood_before: Option<String>, reason:
         label: matching::row_label(menu, row),
         values: Values::new(),
         before: menu.args.iter().filter_map(shown).collect(),
-        stood_before,
+        stood_before: None,
         reason: reason.to_owned(),
         risk: if path { Risk::Path } else { Risk::Safe },
     }

@@ -142,9 +142,8 @@ async fn passes(shared: &Arc<Shared>, inside: Option<&Inside>, boots: u64) -> bo
     let Some(Inside { interface, own, source, port }) = inside else { return true };
     let mut changes = shared.changes();
     loop {
-        let (carried, alive) = shared.with(|router, _| {
-            (router.device().carries(interface, *own, *source, *port, "established"), router.boots() == boots)
-        });
+        let (carried, alive) = shared
+            .with(|router, _| (router.device().carries(interface, *own, *source, *port, "established"), router.boots() == boots));
         if carried || !alive || changes.changed().await.is_err() {
             return carried && alive;
         }
