@@ -71,10 +71,14 @@ struct Inner {
     faulty: Mutex<HashMap<RouterId, Faulty>>,
 }
 
-/// A faulty recipe: what it makes of what a router should hold.
+/// What a faulty recipe does to what a router should hold, and to what it leaves alone.
+#[cfg(feature = "testing")]
+type Distortion = dyn Fn(&mut reconcile::Desired, &mut reconcile::Policy) + Send + Sync;
+
+/// A faulty recipe.
 #[cfg(feature = "testing")]
 #[derive(Clone)]
-pub struct Faulty(pub Arc<dyn Fn(&mut reconcile::Desired, &mut reconcile::Policy) + Send + Sync>);
+pub struct Faulty(pub Arc<Distortion>);
 
 #[cfg(feature = "testing")]
 impl std::fmt::Debug for Faulty {
