@@ -13,7 +13,6 @@ mod leaving;
 mod librouteros;
 mod moving;
 mod pppoe;
-mod reverting;
 mod tenants;
 mod watched;
 mod wireguard_go;

@@ -9,7 +9,6 @@
 
 mod changeset;
 mod finding;
-pub mod guard;
 mod menus;
 mod object;
 mod observed;

@@ -3,4 +3,4 @@
 mod session;
 mod words;
 
-pub use session::{Inside, serve};
+pub use session::serve;
