@@ -4,7 +4,6 @@ mod bad_luck;
 mod contract;
 mod expiry;
 mod fairness;
-mod first_contact;
 mod fixed;
 mod fuses;
 mod hands;

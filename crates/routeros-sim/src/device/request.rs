@@ -33,7 +33,7 @@ pub struct Session {
     pub policy: BTreeSet<&'static str>,
     /// Where it comes from; nothing for the console and the scheduler.
     pub source: Option<IpAddr>,
-    /// By which door: `api`, `console`, `scheduler`, `ssh`.
+    /// By which door: `api`, `console`, `scheduler`.
     pub via: &'static str,
 }
 
