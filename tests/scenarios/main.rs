@@ -12,6 +12,7 @@ mod leaving;
 mod librouteros;
 mod moving;
 mod pppoe;
+mod reverting;
 mod tenants;
 mod watched;
 mod wireguard_go;

@@ -1,6 +1,6 @@
 //! Carries out a change set: no decisions, stop at the first surprise.
 
-use reconcile::{Action, Change, ChangeSet};
+use reconcile::{Action, Change, ChangeSet, Kick};
 use routeros::Command;
 use routeros::catalogue::ip_firewall_filter::PLACE_BEFORE;
 use routeros::client::{CallError, Client};
@@ -19,15 +19,35 @@ pub struct ApplyError {
     source: CallError,
 }
 
-/// Writes the changes stage by stage, then ends the sessions that have to end; returns the number of writes sent.
+impl ApplyError {
+    /// Tells that changes were not carried out in the time they have.
+    pub(super) fn too_slow(changes: &[Change]) -> Self {
+        let what = changes.first().map(ToString::to_string).unwrap_or_default();
+        Self { what, source: CallError::Timeout { maybe_applied: true } }
+    }
+}
+
+/// Writes the changes stage by stage, then ends the sessions that have to end.
 ///
 /// # Errors
 /// At the first change that the router refuses or does not answer. What was written before it stays; the next look finds it.
 ///
 /// # Cancel safety
 /// Not cancel safe in that some of the changes may have been made; the next look finds them.
-pub async fn apply(client: &Client, set: &ChangeSet) -> Result<usize, ApplyError> {
-    for stage in set.changes.chunk_by(|a, b| a.stage == b.stage) {
+pub async fn apply(client: &Client, set: &ChangeSet) -> Result<(), ApplyError> {
+    write(client, &set.changes).await?;
+    end(client, &set.kicks).await
+}
+
+/// Writes changes stage by stage.
+///
+/// # Errors
+/// As [`apply`].
+///
+/// # Cancel safety
+/// As [`apply`].
+pub async fn write(client: &Client, changes: &[Change]) -> Result<(), ApplyError> {
+    for stage in changes.chunk_by(|a, b| a.stage == b.stage) {
         let commands: Vec<Command> = stage.iter().map(command).collect();
         for (change, result) in stage.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
             match result {
@@ -37,15 +57,26 @@ pub async fn apply(client: &Client, set: &ChangeSet) -> Result<usize, ApplyError
             }
         }
     }
-    let commands: Vec<Command> = set.kicks.iter().map(|kick| Command::remove(kick.menu, &kick.id)).collect();
-    for (kick, result) in set.kicks.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
+    Ok(())
+}
+
+/// Ends sessions.
+///
+/// # Errors
+/// As [`apply`].
+///
+/// # Cancel safety
+/// As [`apply`].
+pub async fn end(client: &Client, kicks: &[Kick]) -> Result<(), ApplyError> {
+    let commands: Vec<Command> = kicks.iter().map(|kick| Command::remove(kick.menu, &kick.id)).collect();
+    for (kick, result) in kicks.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
         match result {
             // It ended by itself in the meantime.
             Err(error) if is_gone(&error) => {}
             result => drop(result.map_err(|source| ApplyError { what: kick.to_string(), source })?),
         }
     }
-    Ok(set.changes.len() + set.kicks.len())
+    Ok(())
 }
 
 fn is_gone(error: &CallError) -> bool {

@@ -40,6 +40,9 @@ pub enum FactsError {
     /// The clock is none.
     #[error("the router's clock is not understood")]
     Clock,
+    /// The time since its start is none.
+    #[error("the time since the router's start is not understood")]
+    Uptime,
 }
 
 /// What was read.

@@ -6,6 +6,7 @@
 
 mod apply;
 mod facts;
+mod guarded;
 mod leave;
 mod routes;
 mod rules;
@@ -26,6 +27,8 @@ pub use settings::{API_WAS_OFF, NTP_HAD_NO_SERVERS, NTP_WAS_OFF};
 pub use store::StateView;
 pub use turn::Turn;
 pub use watch::{Watch, examine, state_of, watch};
+#[cfg(feature = "testing")]
+pub use worker::Faulty;
 pub use worker::{Finished, Provisioner};
 
 use crate::app::App;
@@ -77,6 +80,24 @@ pub enum ProvisionError {
     /// After everything was written, the router still differs.
     #[error("the router took the changes and still differs: {0}")]
     StillDiffers(String),
+    /// A risky change was not confirmed, and the router has undone it.
+    #[error(
+        "the router took a change back by itself: {why}. {left} The controller tries again, later each time: mend the \
+         cause, or take the service back. What was to change: {what}"
+    )]
+    TakenBack { why: String, left: String, what: String },
+    /// The router did not come back after a risky change.
+    #[error(
+        "after a change that may cut the tunnel the router was not seen again for {waited_s} s: {why}. An undo is armed on it, which runs by \
+         itself within {window_s} s of the change, or at its next start. What was to change: {what}"
+    )]
+    NotSeenAgain { why: String, what: String, waited_s: u64, window_s: u64 },
+    /// An earlier change is not confirmed and not yet taken back.
+    #[error(
+        "an earlier change was not confirmed, and the undo that it left on the router has not run yet: nothing is written until it has, \
+         which takes {window_s} s at most"
+    )]
+    UndoArmed { window_s: u64 },
     /// The caller may not.
     #[error(transparent)]
     Operator(#[from] OperatorError),

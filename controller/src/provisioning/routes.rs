@@ -32,9 +32,13 @@ impl From<ProvisionError> for Problem {
             ProvisionError::Open(OpenError::Db(error)) | ProvisionError::Db(error) => error.into(),
             ProvisionError::Operator(error) => error.into(),
             // The texts of these speak of the router and of our objects on it; secrets are in none of them.
-            ProvisionError::Open(_) | ProvisionError::Facts(_) | ProvisionError::Apply(_) | ProvisionError::StillDiffers(_) => {
-                Self::new(ProblemKind::Router, telemetry::chain(&error))
-            }
+            ProvisionError::Open(_)
+            | ProvisionError::Facts(_)
+            | ProvisionError::Apply(_)
+            | ProvisionError::StillDiffers(_)
+            | ProvisionError::TakenBack { .. }
+            | ProvisionError::NotSeenAgain { .. }
+            | ProvisionError::UndoArmed { .. } => Self::new(ProblemKind::Router, telemetry::chain(&error)),
             ProvisionError::OtherSerial { .. } => Self::new(ProblemKind::Conflict, error.to_string()),
             ProvisionError::Site(_) => Self::new(ProblemKind::Conflict, telemetry::chain(&error)),
             ProvisionError::Vault(_) | ProvisionError::Tunnel(_) | ProvisionError::Customers(_) | ProvisionError::Sessions(_) => {

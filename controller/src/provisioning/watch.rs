@@ -274,7 +274,7 @@ fn short(text: &str, max: usize) -> String {
 }
 
 /// Reads a time span as the router writes it, in whole seconds.
-fn seconds(text: &str) -> Option<SignedDuration> {
+pub(super) fn seconds(text: &str) -> Option<SignedDuration> {
     let canonical = Kind::Duration.canonical(text.as_bytes()).ok()?;
     let mut rest = canonical.as_str();
     let mut total: i64 = 0;

@@ -67,6 +67,24 @@ struct Inner {
     all: Semaphore,
     tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
     news: broadcast::Sender<Finished>,
+    #[cfg(feature = "testing")]
+    faulty: Mutex<HashMap<RouterId, Faulty>>,
+}
+
+/// What a faulty recipe does to what a router should hold, and to what it leaves alone.
+#[cfg(feature = "testing")]
+type Distortion = dyn Fn(&mut reconcile::Desired, &mut reconcile::Policy) + Send + Sync;
+
+/// A faulty recipe.
+#[cfg(feature = "testing")]
+#[derive(Clone)]
+pub struct Faulty(pub Arc<Distortion>);
+
+#[cfg(feature = "testing")]
+impl std::fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faulty").finish_non_exhaustive()
+    }
 }
 
 impl Default for Provisioner {
@@ -78,6 +96,8 @@ impl Default for Provisioner {
             all: Semaphore::new(AT_ONCE),
             tenants: Mutex::default(),
             news,
+            #[cfg(feature = "testing")]
+            faulty: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -111,6 +131,25 @@ impl Provisioner {
     /// Whoever stops waiting loses their place, and nobody else's.
     pub async fn turn(&self, router: RouterId) -> Turn {
         self.inner.turns.take(router).await
+    }
+
+    /// Gives a router a faulty recipe, or takes it away again.
+    #[cfg(feature = "testing")]
+    pub fn set_faulty(&self, router: RouterId, faulty: Option<Faulty>) {
+        let mut all = self.inner.faulty.lock().unwrap_or_else(PoisonError::into_inner);
+        match faulty {
+            Some(faulty) => drop(all.insert(router, faulty)),
+            None => drop(all.remove(&router)),
+        }
+    }
+
+    /// Wishes for what a router's faulty recipe says, if it has one.
+    #[cfg(feature = "testing")]
+    pub(super) fn distort(&self, router: RouterId, desired: &mut reconcile::Desired, policy: &mut reconcile::Policy) {
+        let faulty = self.inner.faulty.lock().unwrap_or_else(PoisonError::into_inner).get(&router).cloned();
+        if let Some(Faulty(distort)) = faulty {
+            distort(desired, policy);
+        }
     }
 
     /// Counts who writes to a router or waits for the turn to.

@@ -9,6 +9,7 @@
 
 mod changeset;
 mod finding;
+pub mod guard;
 mod menus;
 mod object;
 mod observed;

@@ -135,7 +135,7 @@ async fn serve_tcp(shared: Arc<Shared>, listener: TcpListener, source: Option<Ip
             let shared = Arc::clone(&shared);
             connections.spawn(async move {
                 tokio::select! {
-                    outcome = api::serve(Arc::clone(&shared), stream, source) => {
+                    outcome = api::serve(Arc::clone(&shared), stream, source, None) => {
                         if let Err(error) = outcome {
                             tracing::debug!(%error, "an API connection ended: {error}");
                         }

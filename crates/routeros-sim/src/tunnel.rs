@@ -168,8 +168,9 @@ async fn serve_api(shared: Arc<Shared>, mut listener: TunnelListener, config: Tu
             continue;
         }
         let shared = Arc::clone(&shared);
+        let inside = api::Inside { interface: config.name.clone(), own: config.address, source, port };
         connections.spawn(async move {
-            if let Err(error) = api::serve(shared, stream, Some(IpAddr::V4(source))).await {
+            if let Err(error) = api::serve(shared, stream, Some(IpAddr::V4(source)), Some(inside)).await {
                 tracing::debug!(%error, "an API connection ended: {error}");
             }
         });

@@ -3,4 +3,4 @@
 mod session;
 mod words;
 
-pub use session::serve;
+pub use session::{Inside, serve};

@@ -8,7 +8,7 @@ use model::RouterosVersion;
 use routeros::codec::{Decoder, Limits, Sentence};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -46,6 +46,19 @@ struct Listener {
     version: u64,
 }
 
+/// The road of a connection that comes out of a tunnel, on which the router's firewall stands.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    /// The tunnel's interface.
+    pub interface: String,
+    /// The router's address in it.
+    pub own: Ipv4Addr,
+    /// Where the connection comes from.
+    pub source: Ipv4Addr,
+    /// The port it goes to.
+    pub port: u16,
+}
+
 /// What a connection does next.
 #[derive(PartialEq, Eq)]
 enum Flow {
@@ -78,14 +91,15 @@ impl Drop for Connection {
 
 /// Serves the API on a stream until either side ends it or the router restarts.
 ///
-/// `source` is where the connection comes from, as service and account bindings judge it; nothing passes them all.
+/// `source` is where the connection comes from, as service and account bindings judge it; nothing passes them all. `inside` is the road
+/// of one out of a tunnel: what arrives while the firewall drops it waits, as the sender's repeats do, and comes through later.
 ///
 /// # Errors
 /// When the stream fails, or carries what is not the API's protocol.
 ///
 /// # Cancel safety
 /// Dropping it ends the connection; commands that were read are done.
-pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, source: Option<IpAddr>) -> io::Result<()>
+pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, source: Option<IpAddr>, inside: Option<Inside>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -101,7 +115,7 @@ where
         tokio::select! {
             read = stream.read(&mut buffer) => {
                 let count = read?;
-                if count == 0 {
+                if count == 0 || !passes(&connection.shared, inside.as_ref(), boots).await {
                     return Ok(());
                 }
                 decoder.push(&buffer[..count]);
@@ -119,6 +133,19 @@ where
                 connection.flush(&mut stream).await?;
             }
             () = tokio::time::sleep_until(deadline), if waits_for_login => return Ok(()),
+        }
+    }
+}
+
+/// Waits until the firewall lets pass what has arrived; says no when the router restarted meanwhile.
+async fn passes(shared: &Arc<Shared>, inside: Option<&Inside>, boots: u64) -> bool {
+    let Some(Inside { interface, own, source, port }) = inside else { return true };
+    let mut changes = shared.changes();
+    loop {
+        let (carried, alive) = shared
+            .with(|router, _| (router.device().carries(interface, *own, *source, *port, "established"), router.boots() == boots));
+        if carried || !alive || changes.changed().await.is_err() {
+            return carried && alive;
         }
     }
 }

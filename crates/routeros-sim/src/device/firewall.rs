@@ -5,7 +5,7 @@ use super::Device;
 use super::table::Row;
 use std::net::Ipv4Addr;
 
-/// The first packet of a connection.
+/// A packet of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
     /// Where it comes from.
@@ -18,6 +18,8 @@ pub struct Packet<'a> {
     pub port: u16,
     /// The interface it comes in by.
     pub interface: &'a str,
+    /// What the connection is to the router: `new` for its first packet, `established` for the later ones.
+    pub state: &'static str,
 }
 
 /// Where a customer's packet ends up.
@@ -102,7 +104,7 @@ impl Device {
                 "out-interface" => value == self.uplink(),
                 "out-interface-list" => self.in_list(value, self.uplink()),
                 "in-interface-list" => self.in_list(value, packet.interface),
-                "connection-state" => value.split(',').any(|state| state == "new"),
+                "connection-state" => value.split(',').any(|state| state == packet.state),
                 _ => return false,
             };
             holds == wanted

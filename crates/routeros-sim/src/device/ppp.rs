@@ -268,7 +268,7 @@ impl Device {
     #[must_use]
     pub fn web_reach(&self, source: Ipv4Addr, interface: &str) -> Reach {
         let destination = Ipv4Addr::new(1, 1, 1, 1);
-        let try_port = |port| self.reach(Packet { source, destination, protocol: "tcp", port, interface });
+        let try_port = |port| self.reach(Packet { source, destination, protocol: "tcp", port, interface, state: "new" });
         match (try_port(80), try_port(443)) {
             (http @ Reach::Redirected(_), _) => http,
             (_, https) => https,

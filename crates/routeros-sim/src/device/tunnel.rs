@@ -114,8 +114,14 @@ impl Device {
     /// Says whether the router's API takes a connection that comes out of a tunnel.
     #[must_use]
     pub fn api_open_inside(&self, tunnel: &str, own: Ipv4Addr, source: Ipv4Addr, port: u16) -> bool {
-        let packet = super::Packet { source, destination: own, protocol: "tcp", port, interface: tunnel };
-        port == self.api_port() && self.api_open(IpAddr::V4(source)) && self.accepts(packet)
+        port == self.api_port() && self.api_open(IpAddr::V4(source)) && self.carries(tunnel, own, source, port, "new")
+    }
+
+    /// Says whether the input chain lets a packet out of a tunnel pass to a port of the router. Every packet is judged, not the first of
+    /// a connection alone (manual, "Filter"): a rule that drops what is established stops a connection in the middle, without a word.
+    #[must_use]
+    pub fn carries(&self, tunnel: &str, own: Ipv4Addr, source: Ipv4Addr, port: u16, state: &'static str) -> bool {
+        self.accepts(super::Packet { source, destination: own, protocol: "tcp", port, interface: tunnel, state })
     }
 }
 

@@ -37,7 +37,7 @@ impl Wire {
     fn to(shared: &Arc<Shared>, source: Option<&str>) -> Self {
         let (stream, far) = tokio::io::duplex(1 << 20);
         let source: Option<IpAddr> = source.map(|source| source.parse().expect("an address"));
-        tokio::spawn(api::serve(Arc::clone(shared), far, source));
+        tokio::spawn(api::serve(Arc::clone(shared), far, source, None));
         Self { stream, decoder: Decoder::new(Limits::DEFAULT), shared: Arc::clone(shared) }
     }
 

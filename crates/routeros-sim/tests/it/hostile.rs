@@ -96,7 +96,7 @@ proptest! {
         runtime.block_on(async {
             let shared = Shared::new(config("CHR", "7.22.3"), Arc::new(Still));
             let (mut near, far) = tokio::io::duplex(64 << 10);
-            let served = tokio::spawn(api::serve(Arc::clone(&shared), far, None));
+            let served = tokio::spawn(api::serve(Arc::clone(&shared), far, None, None));
             let mut all = Vec::new();
             if login {
                 routeros::codec::Sentence::new(["/login", "=name=admin", "=password="]).encode(&mut all);

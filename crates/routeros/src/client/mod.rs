@@ -272,6 +272,11 @@ impl Client {
         self.shared().closed().await
     }
 
+    /// Ends the connection for all its clones: nothing is sent any more, and commands in flight fail.
+    pub fn close(&self) {
+        self.shared().close(&Lost::Dropped);
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
