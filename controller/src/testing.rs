@@ -233,6 +233,18 @@ impl TestApp {
         self.service.clone()
     }
 
+    /// Serves HTTP on a free port of this machine, and returns its address; for programs that are no part of the test.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn listen(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let service = self.service();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        url
+    }
+
     /// Makes a tenant and logs its admin in.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ mod bad_luck;
 mod contract;
 mod expiry;
 mod fairness;
+mod first_contact;
 mod fixed;
 mod fuses;
 mod hands;

@@ -277,6 +277,11 @@ impl Client {
         Ok(Self { http, base, token, json })
     }
 
+    /// Says whether JSON is wanted instead of text for people.
+    pub(super) const fn wants_json(&self) -> bool {
+        self.json
+    }
+
     /// Returns the controller's address.
     pub(super) const fn url(&self) -> &Url {
         &self.base
@@ -478,8 +483,17 @@ impl Client {
     /// # Errors
     /// When there is none of that name, or the API does not answer.
     pub(super) async fn id_of(&self, noun: &Noun, name: &str) -> anyhow::Result<String> {
+        let found = self.find(noun, name).await?;
+        found.with_context(|| format!("there is no {} named `{}`", noun.word, one_line(name)))
+    }
+
+    /// Like [`Self::id_of`], where there may be none of that name.
+    ///
+    /// # Errors
+    /// When there are too many to look through, or the API does not answer.
+    pub(super) async fn find(&self, noun: &Noun, name: &str) -> anyhow::Result<Option<String>> {
         if is_id(noun.prefix, name) {
-            return Ok(name.to_owned());
+            return Ok(Some(name.to_owned()));
         }
         let mut cursor = None;
         for _ in 0..FIND_PAGES_MAX {
@@ -488,11 +502,11 @@ impl Client {
             let page = self.send(call.query("limit", Some(FIND_PAGE.to_owned())).query("cursor", cursor)).await?.value;
             let found = items(&page).iter().find(|item| text(item, noun.name) == name && is_live(item));
             if let Some(id) = found.and_then(|item| item["id"].as_str()) {
-                return Ok(id.to_owned());
+                return Ok(Some(id.to_owned()));
             }
             cursor = page["next"].as_str().map(str::to_owned);
             if cursor.is_none() {
-                bail!("there is no {} named `{}`", noun.word, one_line(name));
+                return Ok(None);
             }
         }
         bail!("there are too many of them to find `{}` by name: give the {}'s id", one_line(name), noun.word)

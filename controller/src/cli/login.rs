@@ -13,7 +13,7 @@ use serde_json::json;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The last login.
 #[derive(Debug, Deserialize)]
@@ -55,19 +55,8 @@ impl SavedLogin {
 
     fn write(&self) -> anyhow::Result<PathBuf> {
         let path = path()?;
-        let folder = path.parent().context("the login's file has no folder")?;
         let text = toml::to_string(&ToSave { url: &self.url, login: &self.login, token: self.token.expose() })?;
-        let write = || -> io::Result<()> {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            // Written beside and moved: the file is whole or the former one, and never open to others.
-            let beside = path.with_extension("new");
-            let gone = fs::remove_file(&beside);
-            gone.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-            file.write_all(text.as_bytes())?;
-            fs::rename(&beside, &path)
-        };
-        write().with_context(|| format!("the login cannot be kept in {}", path.display()))?;
+        keep(&path, &text).with_context(|| format!("the login cannot be kept in {}", path.display()))?;
         Ok(path)
     }
 
@@ -81,11 +70,33 @@ impl SavedLogin {
 
 /// Where the login is kept: `$XDG_CONFIG_HOME/mastwire/login.toml`.
 fn path() -> anyhow::Result<PathBuf> {
+    let folder =
+        folder().context("neither XDG_CONFIG_HOME nor HOME is set, so there is no place for the login: use MASTWIRE_TOKEN")?;
+    Ok(folder.join("login.toml"))
+}
+
+/// The folder with what is kept for the person at this machine: `$XDG_CONFIG_HOME/mastwire`.
+pub(super) fn folder() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let config = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
-    Ok(config
-        .context("neither XDG_CONFIG_HOME nor HOME is set, so there is no place for the login: use MASTWIRE_TOKEN")?
-        .join("mastwire/login.toml"))
+    let config = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+    Some(config.join("mastwire"))
+}
+
+/// Keeps a text in a file that only its owner can read.
+///
+/// # Errors
+/// When it cannot be written; the former file is there then.
+pub(super) fn keep(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    // Written beside and moved: the file is whole or the former one, and never open to others.
+    let beside = path.with_extension("new");
+    let gone = fs::remove_file(&beside);
+    gone.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(&beside, path)
 }
 
 /// Logs in with a password, which is asked for, or read as one line when piped.

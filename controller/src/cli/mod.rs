@@ -7,6 +7,7 @@ mod client;
 mod customers;
 mod diagnoses;
 mod expenses;
+mod first_contact;
 mod gateways;
 mod health;
 mod invoices;
@@ -273,10 +274,15 @@ struct NotLooked;
 #[error("the audit has findings: {0}")]
 struct Found(u64);
 
-/// Returns what the program ends with for an error: 2 when an audit could not look, else 1.
+/// Returns what the program ends with for an error: 2 when an audit could not look, 3 to 7 for what `router enrol` met on the way to a
+/// router, else 1.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<NotLooked>() { 2 } else { 1 }
+    match error.downcast_ref::<first_contact::ContactError>() {
+        Some(contact) => contact.exit_code(),
+        None if error.is::<NotLooked>() => 2,
+        None => 1,
+    }
 }
 
 /// Prints an error with its causes to standard error, one a line.

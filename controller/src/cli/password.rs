@@ -29,6 +29,28 @@ pub(super) fn ask_for_code() -> anyhow::Result<Option<Secret<String>>> {
     }
 }
 
+/// Asks for a password that exists and may be empty.
+///
+/// # Errors
+/// When no line is given.
+pub(super) fn ask_maybe_empty(prompt: &str) -> anyhow::Result<Secret<String>> {
+    if io::stdin().is_terminal() { quietly(prompt, read_maybe_empty) } else { read_maybe_empty() }
+}
+
+/// Asks for a `yes`; nothing is answered where nobody sits at a terminal.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub(super) fn confirm(question: &str) -> anyhow::Result<Option<bool>> {
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    print_aside(question);
+    let mut line = String::new();
+    io::stdin().lock().take(LINE_MAX).read_line(&mut line).context("the answer cannot be read")?;
+    Ok(Some(line.trim() == "yes"))
+}
+
 /// Asks for a new password, at a terminal twice.
 ///
 /// # Errors
@@ -66,20 +88,31 @@ impl Drop for Quiet {
 }
 
 fn ask_at_terminal(prompt: &str) -> anyhow::Result<Secret<String>> {
+    quietly(prompt, read_line)
+}
+
+fn quietly(prompt: &str, read: fn() -> anyhow::Result<Secret<String>>) -> anyhow::Result<Secret<String>> {
     let quiet = Quiet::start().context("the terminal's echo cannot be turned off")?;
     print_aside(prompt);
-    let line = read_line();
+    let line = read();
     drop(quiet);
     line
 }
 
 fn read_line() -> anyhow::Result<Secret<String>> {
+    let password = read_maybe_empty()?;
+    if password.expose().is_empty() {
+        bail!("no password was given");
+    }
+    Ok(password)
+}
+
+fn read_maybe_empty() -> anyhow::Result<Secret<String>> {
     let mut line = String::new();
     io::stdin().lock().take(LINE_MAX).read_line(&mut line).context("the password cannot be read from standard input")?;
     let line = Secret::new(line);
-    let password = line.expose().trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
+    if line.expose().is_empty() {
         bail!("no password was given");
     }
-    Ok(Secret::new(password.to_owned()))
+    Ok(Secret::new(line.expose().trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -1,6 +1,7 @@
 //! MikroTik boxes: how they join, what they offer, and how they are doing.
 
 use super::client::{Answer, Call, Client, Noun, PageArgs, items};
+use super::first_contact::Enrol;
 use super::sites::site_id;
 use super::table::{fields, numbers, one_line, several_lines, table, typed, words};
 use super::tenants::TENANT;
@@ -26,6 +27,7 @@ pub(super) enum Routers {
         #[command(flatten)]
         texts: Texts,
     },
+    Enrol(Enrol),
     /// Lists the routers
     #[command(after_help = "Example:\n  mastwire-controller router list")]
     List(PageArgs),
@@ -208,6 +210,7 @@ impl Routers {
                 let answer = client.send(Call::post(ROUTER.list).json(&json!({ "name": name }))).await?;
                 Ok(texts.show(client, &answer, &name))
             }
+            Self::Enrol(enrol) => enrol.run(client).await,
             Self::List(page) => list(client, &page).await,
             Self::Show(which) => Ok(client.show(&which.get(client, None).await?, readable)),
             Self::Reissue { which, texts } => {

@@ -20,6 +20,8 @@
 //! - `only-one` refuses the second session instead of ending the first.
 //! - A jump of the clock plans every scheduler entry anew; what was due in between is not made up for.
 //! - An existing scheduler entry does not run while the device-mode forbids the scheduler.
+//! - What comes as an `exec` request over SSH is one script: it is parsed as a whole and ended by its first failure, whose text is
+//!   printed.
 //!
 //! These are simpler than a router:
 //!

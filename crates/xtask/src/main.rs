@@ -69,7 +69,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Setup => setup::setup(setup::Detail::WithExtras).map(drop),
+        Command::Setup => {
+            setup::ssh_server();
+            setup::setup(setup::Detail::WithExtras).map(drop)
+        }
         Command::Test { long } => suite::test(long),
         Command::Tidy => tidy::tidy(),
         Command::Bench { name } => bench::bench(name.as_deref()),

@@ -25,7 +25,8 @@ pub(crate) enum Detail {
     WithExtras,
 }
 
-/// Finds or installs what is needed: the server programs of PostgreSQL, whose folder it gives, and a C compiler.
+/// Finds or installs what is needed: the server programs of PostgreSQL, whose folder it gives, a C compiler, and what OpenSSL is built
+/// with.
 ///
 /// # Errors
 /// When something is missing and cannot be installed from here; the error names what to install.
@@ -36,7 +37,7 @@ pub(crate) fn setup(detail: Detail) -> Result<PathBuf> {
         install(&missing)?;
         machine = Machine::look()?;
     }
-    let Machine { postgres: Some(server), compiler: Some(compiler) } = machine else {
+    let Machine { postgres: Some(server), compiler: Some(compiler), builders: true } = machine else {
         bail!("still missing after the installation: {}", in_words(&machine.missing()));
     };
     println!("set-up: PostgreSQL {} in {}, C compiler {}", server.major, server.folder.display(), compiler.display());
@@ -52,12 +53,15 @@ pub(crate) fn setup(detail: Detail) -> Result<PathBuf> {
 enum Need {
     Postgres,
     Compiler,
+    /// `perl` and `make`: libssh2 brings OpenSSL along as source.
+    Builders,
 }
 
 fn in_words(needs: &[Need]) -> String {
     let word = |need: &Need| match need {
         Need::Postgres => format!("the server programs of PostgreSQL {POSTGRES_MAJOR_MIN} or newer"),
         Need::Compiler => "a C compiler (cc)".to_owned(),
+        Need::Builders => "perl and make (for OpenSSL, which SSH needs)".to_owned(),
     };
     needs.iter().map(word).collect::<Vec<_>>().join(" and ")
 }
@@ -67,6 +71,7 @@ fn in_words(needs: &[Need]) -> String {
 struct Machine {
     postgres: Option<Postgres>,
     compiler: Option<PathBuf>,
+    builders: bool,
 }
 
 #[derive(Debug)]
@@ -91,14 +96,18 @@ impl Machine {
             })?),
             None => server_folders().into_iter().find_map(usable),
         };
-        Ok(Self { postgres, compiler: find_program("cc") })
+        // OpenSSL's build needs a whole perl; Debian's smallest one lacks this module.
+        let perl = capture(Command::new("perl").args(["-MIPC::Cmd", "-e", "1"])).is_ok();
+        Ok(Self { postgres, compiler: find_program("cc"), builders: perl && find_program("make").is_some() })
     }
 
     fn missing(&self) -> Vec<Need> {
-        [self.postgres.is_none().then_some(Need::Postgres), self.compiler.is_none().then_some(Need::Compiler)]
-            .into_iter()
-            .flatten()
-            .collect()
+        let needs = [
+            (self.postgres.is_none(), Need::Postgres),
+            (self.compiler.is_none(), Need::Compiler),
+            (!self.builders, Need::Builders),
+        ];
+        needs.into_iter().filter_map(|(missing, need)| missing.then_some(need)).collect()
     }
 }
 
@@ -136,13 +145,61 @@ fn parse_major(text: &str) -> Option<u32> {
 }
 
 /// Tells what is here of the programs that only some tests use as outside judges.
-fn extras() -> [(&'static str, bool, &'static str); 2] {
+fn extras() -> [(&'static str, bool, &'static str); 3] {
     let librouteros = capture(Command::new("python3").args(["-c", "import librouteros"])).is_ok();
     let wireguard = ["wireguard-go", "wg", "ip", "ping"].iter().all(|program| find_program(program).is_some());
     [
         ("python3 with librouteros", librouteros, "a second client against the simulator, and the bench of our client"),
         ("wireguard-go, wg, ip and ping", wireguard, "a second WireGuard against the hub, as root"),
+        ("sshd and ssh-keygen", has_sshd(), "a real SSH server in front of the simulator's console"),
     ]
+}
+
+/// Debian's units of an SSH server, and where a link to nothing keeps them from ever starting.
+const SSH_UNITS: [&str; 2] = ["/etc/systemd/system/ssh.service", "/etc/systemd/system/ssh.socket"];
+/// Asked by Debian's scripts before they start a service; there only during our installation.
+const NO_START_FILE: &str = "/usr/sbin/policy-rc.d";
+const NO_START_TEXT: &str = "#!/bin/sh\n# Mastwire wants the program and no running server; remove this file if an installation left it behind.\nexit 101\n";
+
+fn has_sshd() -> bool {
+    let usual = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].iter().any(|sshd| Path::new(sshd).is_file());
+    (usual || find_program("sshd").is_some()) && find_program("ssh-keygen").is_some()
+}
+
+/// Installs OpenSSH's server where it is missing and can be had: one scenario starts it on a free port of this machine. It is kept from
+/// running as a service. Where it cannot be had, that scenario says that it was skipped.
+pub(crate) fn ssh_server() {
+    if has_sshd() {
+        return;
+    }
+    let (Some(admin), true) = (Admin::find(), find_program("apt-get").is_some()) else {
+        println!("set-up: no SSH server here, and none can be installed: its scenario will be skipped");
+        return;
+    };
+    println!(
+        "set-up: installing openssh-server for a scenario (apt-get install); masked, so that it does not listen: systemctl unmask ssh ends that"
+    );
+    if let Err(error) = install_ssh_server(admin) {
+        println!("set-up: OpenSSH's server was not installed, its scenario will be skipped: {error:#}");
+    }
+}
+
+fn install_ssh_server(admin: Admin) -> Result<()> {
+    for unit in SSH_UNITS.iter().filter(|unit| std::fs::symlink_metadata(unit).is_err()) {
+        capture(admin.command("mkdir").args(["-p", "/etc/systemd/system"]))?;
+        capture(admin.command("ln").args(["-s", "/dev/null", unit]))?;
+    }
+    // Somebody else's rule for services stands.
+    let ours = !Path::new(NO_START_FILE).exists();
+    if ours {
+        admin.write(NO_START_FILE, NO_START_TEXT)?;
+        capture(admin.command("chmod").args(["755", NO_START_FILE]))?;
+    }
+    let install = || admin.apt(&["install", "--yes", "--no-install-recommends", "openssh-server"]);
+    // The package lists may be old, or not there at all.
+    let installed = install().or_else(|_| admin.apt(&["update"]).and_then(|()| install()));
+    let removed = if ours { capture(admin.command("rm").arg(NO_START_FILE)).map(drop) } else { Ok(()) };
+    installed.and(removed)
 }
 
 /// Installs what is missing with apt-get, saying each step before it is taken.
@@ -159,6 +216,7 @@ fn install(missing: &[Need]) -> Result<()> {
     for need in missing {
         match need {
             Need::Compiler => packages.extend(["gcc".to_owned(), "libc6-dev".to_owned()]),
+            Need::Builders => packages.extend(["perl".to_owned(), "make".to_owned()]),
             Need::Postgres => {
                 let known = capture(Command::new("apt-cache").args(["search", "--names-only", "^postgresql-[0-9]+$"]))?;
                 let Some(package) = server_package(&known) else {
@@ -281,10 +339,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let bare = Machine { postgres: None, compiler: None };
-        assert_eq!(bare.missing(), [Need::Postgres, Need::Compiler]);
-        assert_eq!(in_words(&bare.missing()), "the server programs of PostgreSQL 15 or newer and a C compiler (cc)");
-        let half = Machine { postgres: None, compiler: Some(PathBuf::from("/usr/bin/cc")) };
+        let bare = Machine { postgres: None, compiler: None, builders: false };
+        assert_eq!(bare.missing(), [Need::Postgres, Need::Compiler, Need::Builders]);
+        assert_eq!(
+            in_words(&bare.missing()),
+            "the server programs of PostgreSQL 15 or newer and a C compiler (cc) and perl and make (for OpenSSL, which SSH needs)"
+        );
+        let half = Machine { postgres: None, compiler: Some(PathBuf::from("/usr/bin/cc")), builders: true };
         assert_eq!(half.missing(), [Need::Postgres]);
     }
 

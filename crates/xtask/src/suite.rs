@@ -15,6 +15,7 @@ const LONG_CASES: &str = "10000";
 /// # Errors
 /// When something is missing, a build fails, a test fails or none ran.
 pub(crate) fn test(long: bool) -> Result<()> {
+    setup::ssh_server();
     let server = setup::setup(setup::Detail::Needed)?;
     let mut total = Tally::default();
     let mut clean = run_tests(&mut tests(&server), &mut total)?;

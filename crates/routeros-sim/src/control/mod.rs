@@ -5,10 +5,10 @@
 
 mod socket;
 
-pub use socket::{ask, bind, serve};
+pub use socket::{ask, bind, exec, serve};
 
 use crate::device::{Request, Session, text};
-use crate::router::{Customer, CustomerReport, Ended, StartError};
+use crate::router::{Customer, CustomerReport, Ended, RunId, StartError};
 use crate::shell::Shared;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,20 @@ pub enum Command {
     Import {
         /// The script.
         text: String,
+    },
+    /// Starts the text of an `exec` request that an SSH server took for an account; answers with the run's number.
+    Exec {
+        /// The account.
+        user: String,
+        /// The text.
+        text: String,
+    },
+    /// Tells what a run has printed since then, and how it ended.
+    Hear {
+        /// The run's number.
+        run: u64,
+        /// How many lines are known already.
+        from: usize,
     },
     /// Switches on a PPPoE customer, who dials and stays.
     Dial {
@@ -154,6 +168,15 @@ pub async fn run(
     match command {
         Command::Paste { text } => script(shared.paste(&text)).await,
         Command::Import { text } => script(shared.import(&text)).await,
+        Command::Exec { user, text } => {
+            let run = shared.with(|router, now| router.start_exec(&user, &text, now)).map_err(|error| error.to_string())?;
+            Ok(json!({ "run": run.0 }))
+        }
+        Command::Hear { run, from } => {
+            let heard = shared.with(|router, _| router.hear(RunId(run), from)).ok_or_else(|| format!("there is no run {run}"))?;
+            let failures = heard.ended.map(|failures| failures.iter().map(ToString::to_string).collect::<Vec<_>>());
+            Ok(json!({ "output": heard.output, "failures": failures }))
+        }
         Command::Dial { name, password, interface, mac } => customer(shared, Customer::Pppoe { name, password, mac, interface }),
         Command::HotspotLogin { mac, interface, user, password } => {
             customer(shared, Customer::Hotspot { mac, interface, user, password })

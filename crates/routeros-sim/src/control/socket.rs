@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -90,5 +91,35 @@ pub async fn ask(path: &Path, command: &Command) -> io::Result<Result<Value, Str
         Ok(Ok(reply["result"].take()))
     } else {
         Ok(Err(reply["error"].as_str().unwrap_or("no answer").to_owned()))
+    }
+}
+
+/// How often a run is listened to.
+const LISTEN: Duration = Duration::from_millis(50);
+
+/// Runs the text of an `exec` request on a router, hands over each line as it is printed, and says whether all went well: what an SSH
+/// server in front of the router does.
+///
+/// # Errors
+/// When nobody listens there, or the router takes no more of it.
+///
+/// # Cancel safety
+/// The text goes on running.
+pub async fn exec(path: &Path, user: &str, text: &str, mut said: impl FnMut(&str)) -> io::Result<bool> {
+    let command = Command::Exec { user: user.to_owned(), text: text.to_owned() };
+    let run = ask(path, &command).await?.map_err(io::Error::other)?["run"].as_u64().unwrap_or_default();
+    let mut from = 0;
+    let mut ticks = tokio::time::interval(LISTEN);
+    loop {
+        ticks.tick().await;
+        let heard = ask(path, &Command::Hear { run, from }).await?.map_err(io::Error::other)?;
+        let lines = |part: &str| heard[part].as_array().cloned().unwrap_or_default();
+        let output = lines("output");
+        from += output.len();
+        let failures = lines("failures");
+        output.iter().chain(&failures).filter_map(Value::as_str).for_each(&mut said);
+        if !heard["failures"].is_null() {
+            return Ok(failures.is_empty());
+        }
     }
 }

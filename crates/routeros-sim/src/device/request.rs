@@ -33,7 +33,7 @@ pub struct Session {
     pub policy: BTreeSet<&'static str>,
     /// Where it comes from; nothing for the console and the scheduler.
     pub source: Option<IpAddr>,
-    /// By which door: `api`, `console`, `scheduler`.
+    /// By which door: `api`, `console`, `scheduler`, `ssh`.
     pub via: &'static str,
 }
 

@@ -101,6 +101,15 @@ impl Device {
         Ok((session, id))
     }
 
+    /// Makes the session of an account whose login was checked outside, as by an SSH server in front of this router; none where the
+    /// account is not there or disabled.
+    #[must_use]
+    pub fn session_of(&self, name: &str) -> Option<Session> {
+        let row = self.find("/user", "name", name).filter(|row| !row.is("disabled"))?;
+        let policy = self.group_policy(row.get("group")).into_iter().collect();
+        Some(Session { user: name.to_owned(), policy, source: None, via: "ssh" })
+    }
+
     /// Makes a challenge for the login of old.
     pub fn new_challenge(&mut self) -> Vec<u8> {
         self.random.key()[..16].to_vec()

@@ -23,7 +23,7 @@ const RUNS_MAX: usize = 64;
 
 /// Names a run of a script or of what was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(u64);
+pub struct RunId(pub u64);
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,15 @@ pub struct Ended {
     pub output: Vec<String>,
     /// What failed.
     pub failures: Vec<Failure>,
+}
+
+/// What was heard of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// What it printed since then.
+    pub output: Vec<String>,
+    /// What failed, once it has ended.
+    pub ended: Option<Vec<Failure>>,
 }
 
 /// Why a script could not start.
@@ -43,6 +52,9 @@ pub enum StartError {
     /// Too many scripts run.
     #[error("{RUNS_MAX} scripts are running already")]
     TooMany,
+    /// Nobody of that name may log in.
+    #[error("there is no account `{0}`, or it is disabled")]
+    NoAccount(String),
     /// The text is too long.
     #[error("the text is too long: {0}")]
     TooLong(Failure),
@@ -191,6 +203,27 @@ impl Router {
             self.terminal_run = Some(id);
         }
         Ok(id)
+    }
+
+    /// Runs the text of an `exec` request over SSH as an account. It is taken as a script: parsed as a whole, and ended by its first
+    /// failure (inferred; no recording shows it).
+    ///
+    /// # Errors
+    /// When the account is not there, or too many scripts run.
+    pub fn start_exec(&mut self, user: &str, text: &str, now: Timestamp) -> Result<RunId, StartError> {
+        let session = self.device.session_of(user).ok_or_else(|| StartError::NoAccount(user.to_owned()))?;
+        self.start(Console::script(text), session, "ssh".to_owned(), true, now)
+    }
+
+    /// Returns what a run has printed after the first `from` lines, and its end once it has ended, which is then forgotten; nothing
+    /// for a run that is not known.
+    pub fn hear(&mut self, id: RunId, from: usize) -> Option<Heard> {
+        let since = |output: &[String]| output.get(from..).unwrap_or_default().to_vec();
+        if let Some(run) = self.runs.get(&id) {
+            return Some(Heard { output: since(&run.output), ended: None });
+        }
+        let ended = self.ended.remove(&id)?;
+        Some(Heard { output: since(&ended.output), ended: Some(ended.failures) })
     }
 
     fn start(
