@@ -63,8 +63,8 @@ pub async fn clean(app: &App, door: &TenantDoor, router: RouterId, _turn: &Turn)
     for menu in TUNNEL {
         last.extend(removals(session.client(), menu, &tunnel).await?);
     }
-    // All at once: they reach the router together, and the first that takes effect cuts the answers off.
-    let _: Result<Vec<_>, _> = tokio::time::timeout(LAST_WORDS, session.client().call_all(&last, last.len())).await;
+    // In one piece: they reach the router together, and the first that takes effect cuts the answers off, so that none means nothing.
+    let _: Result<Result<_, _>, _> = tokio::time::timeout(LAST_WORDS, session.client().call_together(&last)).await;
     Ok(())
 }
 

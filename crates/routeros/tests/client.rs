@@ -224,6 +224,34 @@ async fn no_more_in_flight_than_allowed() {
     assert!(results.iter().all(Result::is_ok));
 }
 
+#[tokio::test]
+async fn commands_that_cut_the_connection_arrive_in_one_piece() {
+    let (client, mut router) = connect(Options::default()).await;
+    let commands = vec![add(); 4];
+    let script = async {
+        let mut chunk = [0; 4096];
+        let count = router.stream.read(&mut chunk).await.expect("the commands");
+        router.decoder.push(&chunk[..count]);
+        let arrived = std::iter::from_fn(|| router.decoder.poll().expect("the client keeps to the protocol")).count();
+        drop(router);
+        arrived
+    };
+    let (result, arrived) = tokio::join!(client.call_together(&commands), script);
+    assert_eq!((result, arrived), (Ok(()), 4));
+
+    let (client, mut router) = connect(Options::default()).await;
+    let script = async {
+        let (_, tag) = router.command().await;
+        router.reply(&tag, &["!trap", "=message=failure: no"]).await;
+        router.reply(&tag, &["!done"]).await;
+    };
+    let (result, ()) = tokio::join!(client.call_together(&commands[..1]), script);
+    assert!(matches!(result, Err(CallError::Trap(_))), "{result:?}");
+    let (client, _router) = connect(Options { in_flight: 3, ..Options::default() }).await;
+    let result = tokio::time::timeout(Duration::ZERO, client.call_together(&commands)).await;
+    assert!(result.is_err(), "there is no room for four");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_is_no_answer_and_the_connection_goes_on() {
     let (client, mut router) = connect(Options::default()).await;

@@ -257,6 +257,35 @@ impl Shared {
         Ok(tag)
     }
 
+    /// Sends commands in one piece when there is room for all: no other bytes come between them, and they leave in as few packets as
+    /// they fit into.
+    ///
+    /// # Cancel safety
+    /// Nothing is sent or kept unless this returns tags.
+    pub(super) async fn begin_together(
+        &self,
+        commands: &[Command],
+        mut make: impl FnMut(OwnedSemaphorePermit) -> Pending,
+    ) -> Result<Vec<u64>, CallError> {
+        let count = u32::try_from(commands.len()).expect("a handful of commands");
+        let permits = Arc::clone(&self.permits).acquire_many_owned(count);
+        let mut permits = permits.await.map_err(|_| self.lost_before_sending())?;
+        let slot = self.outgoing.reserve().await.map_err(|_| self.lost_before_sending())?;
+        let mut state = self.state();
+        if self.lost.borrow().is_some() {
+            return Err(self.lost_before_sending());
+        }
+        let mut bytes = Vec::new();
+        let tags = commands.iter().map(|command| {
+            let tag = state.insert(make(permits.split(1).expect("one for each command")));
+            bytes.extend(self.encode(&command.tagged(tag)));
+            tag
+        });
+        let tags = tags.collect();
+        slot.send(bytes);
+        Ok(tags)
+    }
+
     fn encode(&self, sentence: &Sentence) -> Vec<u8> {
         if let Some(hear) = &self.options.transcript {
             hear(&sentence.redacted());

@@ -227,6 +227,36 @@ impl Client {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
+    /// Runs a handful of commands of which one may cut the connection, and waits until it is cut or all are answered: they are sent in
+    /// one piece, so that the router has them all before the first takes effect. It may run them in any order.
+    ///
+    /// # Errors
+    /// See [`CallError`]; that the connection was cut is none. Nothing is sent when there is room for fewer than all.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the commands on the router; they may have taken effect.
+    pub async fn call_together(&self, commands: &[Command]) -> Result<(), CallError> {
+        let mut answers = Vec::with_capacity(commands.len());
+        let begin = self.shared().begin_together(commands, |permit| {
+            let (done, answer) = oneshot::channel();
+            answers.push(answer);
+            Pending::call(done, true, permit)
+        });
+        let time = self.shared().options.call_timeout;
+        let tags = tokio::time::timeout(time, begin).await.unwrap_or(Err(CallError::Timeout { maybe_applied: false }))?;
+        let _cancel_on_drop: Vec<Cancel<'_>> = tags.into_iter().map(|tag| Cancel { shared: self.shared(), tag }).collect();
+        let wait = async {
+            for answer in answers {
+                match answer.await {
+                    Ok(Err(CallError::Lost { .. })) | Err(_) => return Ok(()),
+                    Ok(result) => drop(result?),
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(time, wait).await.unwrap_or(Err(CallError::Timeout { maybe_applied: true }))
+    }
+
     /// Prints the rows of a menu, with these properties and the row's id.
     ///
     /// # Errors
