@@ -1,7 +1,7 @@
 //! Everything that is built once and passed down. There are no globals.
 
 use crate::config::Config;
-use crate::operators::Throttle;
+use crate::operators::{Strangers, Throttle};
 use crate::provisioning::Provisioner;
 use crate::secrets::Vault;
 use crate::tenants::Rates;
@@ -29,6 +29,8 @@ pub struct App {
     pub rates: Rates,
     /// How many passwords were tried from where.
     pub throttle: Throttle,
+    /// Who keeps asking for things that are not theirs.
+    pub strangers: Strangers,
     /// What the operator of the machine set.
     pub config: Config,
 }

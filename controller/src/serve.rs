@@ -163,6 +163,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         provisioner: Provisioner::default(),
         rates: Rates::default(),
         throttle: operators::Throttle::default(),
+        strangers: operators::Strangers::default(),
         config,
     });
     let address = server.address()?;

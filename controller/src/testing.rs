@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::config::{Config, Settings};
-use crate::operators::{self, Asked, Attempt, Role, Throttle};
+use crate::operators::{self, Asked, Attempt, Role, Strangers, Throttle};
 use crate::provisioning::Provisioner;
 use crate::secrets::{MasterKey, Vault};
 use crate::serve::{SystemClock, SystemEntropy};
@@ -379,6 +379,7 @@ async fn start(
         provisioner: Provisioner::default(),
         rates,
         throttle: Throttle::default(),
+        strangers: Strangers::default(),
         config,
     };
     (Arc::new(app), events)

@@ -3,7 +3,8 @@
 
 use crate::app::App;
 use crate::{
-    customers, enrolment, expenses, http, jobs, messages, monitoring, notifications, payments, provisioning, tenants, tunnels,
+    customers, enrolment, expenses, http, jobs, messages, monitoring, notifications, operators, payments, provisioning, tenants,
+    tunnels,
 };
 use db::DbError;
 use jiff::Timestamp;
@@ -151,6 +152,7 @@ async fn sweeps(app: Arc<App>) {
         report("writing to customers", messages::run_due(&app).await);
         report("telling of silent routers", notifications::tell_of_outages(&app).await);
         report("forgetting old idempotency keys", http::idempotency::forget_old(&app).await);
+        report("telling who asks for what is not theirs", operators::tell_of_strangers(&app).await);
         report("counting requests", tenants::flush_requests(&app).await);
         report("going on with purges", tenants::resume_purges(&app).await);
         tokio::time::sleep(SWEEP_EVERY).await;

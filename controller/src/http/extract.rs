@@ -2,7 +2,7 @@
 
 use super::{Problem, ProblemKind};
 use crate::app::App;
-use crate::operators::{self, Actor, Asked, OperatorError, Person, TenantScope};
+use crate::operators::{self, Actor, Asked, Asker, OperatorError, Person, TenantScope};
 use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::header;
@@ -38,6 +38,9 @@ impl FromRequestParts<Arc<App>> for Anybody {
         };
         let actor = operators::authenticate(app, token.trim(), &asked(parts)).await?;
         if let Actor::Tenant { scope, .. } = &actor {
+            if let Some(asker) = parts.extensions.get::<Arc<Asker>>() {
+                asker.is(scope.tenant(), scope.actor().as_str());
+            }
             app.rates.take(app, scope.tenant()).await?.map_err(Problem::rate_limited)?;
         }
         Ok(Self(actor))

@@ -16,6 +16,7 @@ pub use server::{Peer, ServeError, Server, TlsFiles};
 pub use sheet::{Sheet, csv_line, harmful_again};
 
 use crate::app::App;
+use crate::operators::Asker;
 use axum::Router as AxumRouter;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -95,7 +96,12 @@ async fn name_request(axum::extract::State(app): axum::extract::State<Arc<App>>,
     // Only the connection says where a request came from: a header could say anything.
     let source = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip().to_canonical());
     request.extensions_mut().insert(Origin { request_id: id.clone(), source });
+    let (asker, path) = (Arc::new(Asker::default()), request.uri().path().to_owned());
+    request.extensions_mut().insert(asker.clone());
     let mut response = next.run(request).instrument(span.clone()).await;
+    if response.status() == axum::http::StatusCode::NOT_FOUND {
+        app.strangers.note(&asker, &path, app.clock.now());
+    }
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         tracing::debug!(parent: &span, kind = problem.kind, detail = problem.detail, "refused");
         let mut again = Problem { instance: Some(id.clone()), ..problem }.into_response();

@@ -151,7 +151,7 @@ impl Problem {
     pub fn rate_limited(wait: std::time::Duration) -> Self {
         let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX);
         let detail = format!(
-            "this ISP has used its requests of the minute: try again in {seconds} s, or ask the platform's operator for more"
+            "this ISP has used its requests of the minute, or its share of the database's time: try again in {seconds} s, or ask the platform's operator for more"
         );
         Self { retry_after_s: Some(seconds), ..Self::new(ProblemKind::RateLimited, detail) }
     }

@@ -15,6 +15,7 @@ mod rules;
 pub mod second_factor;
 pub mod sessions;
 mod store;
+mod strangers;
 mod throttle;
 pub mod tokens;
 mod totp;
@@ -29,6 +30,7 @@ pub use permissions::{Permission, PermissionSet, Role};
 pub use routes::routes;
 pub(crate) use routes::setup_page;
 pub use rules::{login_fault, password_fault};
+pub use strangers::{Asker, Strangers, tell_of_strangers};
 pub use throttle::Throttle;
 pub use visits::Visit;
 

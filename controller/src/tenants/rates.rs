@@ -1,5 +1,6 @@
-//! How often each tenant may ask in a minute: a bucket of requests per tenant, in memory, filled again second by second. The clock here is the
-//! machine's monotonic one, since a correction of the wall clock must neither open nor close the door.
+//! How often each tenant may ask in a minute, and for how long its requests may keep the database busy: two buckets per tenant, in memory,
+//! filled again second by second. Requests alone would not do: one ISP's exports cost as much as another's thousand lists. The clock here
+//! is the machine's monotonic one, since a correction of the wall clock must neither open nor close the door.
 
 use super::rules::limits::Limit;
 use crate::app::App;
@@ -15,6 +16,12 @@ const TENANTS_MAX: usize = 4_096;
 /// How long a limit that was read is believed: another controller may have changed it.
 const BELIEVED: Duration = Duration::from_secs(60);
 const MINUTE_S: f64 = 60.0;
+/// Seconds of the database's time that a tenant saves up at most: a file of 50,000 customers takes a few.
+const SAVED_S: f64 = 30.0;
+/// What one long request can take beyond that, in seconds: nobody is shut out for long because a single backup took long.
+const DEBT_S: f64 = 5.0;
+/// A tenant's part of one core's time, when there are few of them: so a machine with two serves others while one ISP asks all it can.
+const LEAST_SHARE: f64 = 0.5;
 
 /// The buckets of all tenants.
 #[derive(Debug)]
@@ -25,6 +32,8 @@ pub struct Rates {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// Seconds of the database's time in a second; without it time is not looked at.
+    share: Option<f64>,
     buckets: HashMap<TenantId, Bucket>,
     /// Requests that were let in and are not written down yet.
     counted: HashMap<TenantId, i64>,
@@ -34,6 +43,8 @@ struct Inner {
 struct Bucket {
     per_minute: i64,
     left: f64,
+    /// Seconds of the database's time.
+    time_left: f64,
     filled_at: Instant,
     read_at: Instant,
 }
@@ -42,21 +53,28 @@ impl Bucket {
     const fn new(per_minute: i64, now: Instant) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a number of requests a minute is far below 2^52")]
         let left = per_minute as f64;
-        Self { per_minute, left, filled_at: now, read_at: now }
+        Self { per_minute, left, time_left: SAVED_S, filled_at: now, read_at: now }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a number of requests a minute is far below 2^52")]
-    fn fill(&mut self, now: Instant) {
+    fn fill(&mut self, share: Option<f64>, now: Instant) {
         let full = self.per_minute as f64;
-        let gained = now.duration_since(self.filled_at).as_secs_f64() * full / MINUTE_S;
-        self.left = (self.left + gained).min(full);
+        let passed = now.duration_since(self.filled_at).as_secs_f64();
+        self.left = (self.left + passed * full / MINUTE_S).min(full);
+        self.time_left = (self.time_left + passed * share.unwrap_or_default()).min(SAVED_S);
         self.filled_at = now;
     }
 
-    /// Takes one request out, or says in how many seconds there is one.
+    /// Takes one request out, or says in how many seconds there is one. `spent` is the time of the requests before.
     #[expect(clippy::cast_precision_loss, reason = "a number of requests a minute is far below 2^52")]
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        self.fill(now);
+    fn take(&mut self, share: Option<f64>, spent: Duration, now: Instant) -> Result<(), Duration> {
+        self.fill(share, now);
+        if let Some(share) = share {
+            self.time_left = (self.time_left - spent.as_secs_f64()).max(-DEBT_S);
+            if self.time_left <= 0.0 {
+                return Err(Duration::from_secs_f64((-self.time_left / share).max(0.01)));
+            }
+        }
         if self.left >= 1.0 {
             self.left -= 1.0;
             return Ok(());
@@ -70,7 +88,8 @@ impl Bucket {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self::new(Limit::ApiRequests.bounds(false).hard)
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self::new(Limit::ApiRequests.bounds(false).hard).with_share(Self::share_of(cores))
     }
 }
 
@@ -79,6 +98,24 @@ impl Rates {
     #[must_use]
     pub fn new(per_minute: i64) -> Self {
         Self { per_minute, inner: Mutex::default() }
+    }
+
+    /// Sets for how many seconds in a second one tenant's requests may keep the database busy, once it has used up what it saved.
+    #[must_use]
+    pub fn with_share(self, share: f64) -> Self {
+        self.set_share(Some(share));
+        self
+    }
+
+    /// Sets that share while requests come.
+    pub fn set_share(&self, share: Option<f64>) {
+        self.inner.lock().expect("nobody panics with the lock").share = share;
+    }
+
+    /// Returns the share that a machine with so many cores has for one tenant: what is left serves the others.
+    #[must_use]
+    pub fn share_of(cores: usize) -> f64 {
+        (f64::from(u16::try_from(cores).unwrap_or(u16::MAX)) / 4.0).max(LEAST_SHARE)
     }
 
     /// Counts a request of a tenant and lets it in, or says how long to wait.
@@ -91,7 +128,7 @@ impl Rates {
             let per_minute = app.db.locator().request_limit(tenant).await?.unwrap_or(self.per_minute);
             self.learn(tenant, per_minute, now);
         }
-        Ok(self.take_at(tenant, now))
+        Ok(self.take_at(tenant, app.db.take_spent(tenant), now))
     }
 
     fn knows(&self, tenant: TenantId, now: Instant) -> bool {
@@ -112,10 +149,11 @@ impl Rates {
         }
     }
 
-    fn take_at(&self, tenant: TenantId, now: Instant) -> Result<(), Duration> {
+    fn take_at(&self, tenant: TenantId, spent: Duration, now: Instant) -> Result<(), Duration> {
         let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        let share = inner.share;
         let bucket = inner.buckets.entry(tenant).or_insert_with(|| Bucket::new(self.per_minute, now));
-        bucket.take(now)?;
+        bucket.take(share, spent, now)?;
         *inner.counted.entry(tenant).or_default() += 1;
         Ok(())
     }
@@ -125,8 +163,9 @@ impl Rates {
     #[expect(clippy::cast_possible_truncation, reason = "what is left lies between 0 and the limit")]
     pub fn used(&self, tenant: TenantId) -> i64 {
         let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        let share = inner.share;
         inner.buckets.get_mut(&tenant).map_or(0, |bucket| {
-            bucket.fill(Instant::now());
+            bucket.fill(share, Instant::now());
             bucket.per_minute - bucket.left as i64
         })
     }
@@ -161,21 +200,43 @@ mod tests {
         let rates = Rates::new(60);
         let now = Instant::now();
         rates.learn(tenant(1), 60, now);
-        assert!((0..60).all(|_| rates.take_at(tenant(1), now).is_ok()), "a minute's worth at once");
-        let wait = rates.take_at(tenant(1), now).expect_err("nothing is left");
+        assert!((0..60).all(|_| rates.take_at(tenant(1), Duration::ZERO, now).is_ok()), "a minute's worth at once");
+        let wait = rates.take_at(tenant(1), Duration::ZERO, now).expect_err("nothing is left");
         assert!((Duration::from_millis(900)..=Duration::from_secs(1)).contains(&wait), "{wait:?}");
-        assert_eq!(rates.take_at(tenant(2), now), Ok(()), "another tenant has its own");
-        assert_eq!(rates.take_at(tenant(1), now + Duration::from_secs(1)), Ok(()));
-        assert!(rates.take_at(tenant(1), now + Duration::from_secs(1)).is_err());
+        assert_eq!(rates.take_at(tenant(2), Duration::ZERO, now), Ok(()), "another tenant has its own");
+        assert_eq!(rates.take_at(tenant(1), Duration::ZERO, now + Duration::from_secs(1)), Ok(()));
+        assert!(rates.take_at(tenant(1), Duration::ZERO, now + Duration::from_secs(1)).is_err());
         let rested = now + Duration::from_secs(3600);
-        assert_eq!((0..100).filter(|_| rates.take_at(tenant(1), rested).is_ok()).count(), 60, "an hour saves up no more");
+        assert_eq!(
+            (0..100).filter(|_| rates.take_at(tenant(1), Duration::ZERO, rested).is_ok()).count(),
+            60,
+            "an hour saves up no more"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_keeps_the_database_busy_waits_for_their_share() {
+        let rates = Rates::new(6000).with_share(0.5);
+        let now = Instant::now();
+        let take = |spent_s: u64, after_s: u64| {
+            rates.take_at(tenant(1), Duration::from_secs(spent_s), now + Duration::from_secs(after_s))
+        };
+        assert_eq!((take(0, 0), take(29, 0)), (Ok(()), Ok(())), "30 s are saved up");
+        assert_eq!(take(2, 0), Err(Duration::from_secs(2)), "a second too much takes two to come back");
+        assert_eq!(rates.take_at(tenant(2), Duration::ZERO, now), Ok(()), "another tenant has its own");
+        assert!(take(0, 2).is_err() && take(0, 3).is_ok());
+        assert_eq!(take(3600, 3), Err(Duration::from_secs(10)), "one long request shuts nobody out for long");
+        assert_eq!((take(0, 4000), take(29, 4000)), (Ok(()), Ok(())), "and a rest saves up as much as before");
+        assert!(take(2, 4000).is_err());
+        let untimed = Rates::new(10);
+        assert_eq!(untimed.take_at(tenant(1), Duration::from_secs(3600), now), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_let_in_is_counted_once() {
         let rates = Rates::new(3);
         let now = Instant::now();
-        let let_in = (0..5).filter(|_| rates.take_at(tenant(1), now).is_ok()).count();
+        let let_in = (0..5).filter(|_| rates.take_at(tenant(1), Duration::ZERO, now).is_ok()).count();
         assert_eq!((let_in, rates.used(tenant(1))), (3, 3));
         assert_eq!(rates.drain(), HashMap::from([(tenant(1), 3)]));
         assert!(rates.drain().is_empty());
@@ -191,13 +252,13 @@ mod tests {
         rates.learn(tenant(1), 2, now);
         assert!(rates.knows(tenant(1), now + Duration::from_secs(59)));
         assert!(!rates.knows(tenant(1), now + BELIEVED));
-        assert!((0..2).all(|_| rates.take_at(tenant(1), now).is_ok()));
+        assert!((0..2).all(|_| rates.take_at(tenant(1), Duration::ZERO, now).is_ok()));
         rates.learn(tenant(1), 2, now);
-        assert!(rates.take_at(tenant(1), now).is_err(), "reading the same limit again gives nothing back");
+        assert!(rates.take_at(tenant(1), Duration::ZERO, now).is_err(), "reading the same limit again gives nothing back");
         rates.learn(tenant(1), 4, now);
-        assert_eq!(rates.take_at(tenant(1), now), Ok(()));
+        assert_eq!(rates.take_at(tenant(1), Duration::ZERO, now), Ok(()));
         rates.learn(tenant(1), 0, now);
-        assert_eq!(rates.take_at(tenant(1), now), Err(Duration::from_secs(60)), "none at all");
+        assert_eq!(rates.take_at(tenant(1), Duration::ZERO, now), Err(Duration::from_secs(60)), "none at all");
     }
 
     #[tokio::test(start_paused = true)]

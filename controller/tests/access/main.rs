@@ -8,4 +8,5 @@ mod moves;
 mod reach;
 mod rights;
 mod second_factor;
+mod strangers;
 mod visits;

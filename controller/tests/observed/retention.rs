@@ -26,7 +26,7 @@ async fn plant(owner: &mut PgConnection, isp: &Isp<'_>, customer: &str, at: Time
         "INSERT INTO diagnosis (tenant_id, id, router_id, steps, cause, conclusion, remedy, started_at, finished_at, run_by, seal)
          VALUES ($1, gen_random_uuid(), $2, '[]', 'none', 'all is well', '', $4, $4, 'system:test', decode(repeat('00', 60), 'hex'))",
         "INSERT INTO change_set (tenant_id, id, router_id, generation, started_at, outcome, writes, changes, timing_us)
-         VALUES ($1, gen_random_uuid(), $2, 1, $4, 'applied', 0, '[]', '{}')",
+         VALUES ($1, gen_random_uuid(), $2, 1, $4, 'applied', 0, '{\"changes\": [], \"kicks\": [], \"findings\": []}', '{}')",
         "INSERT INTO watch_gap (tenant_id, started_at, ended_at) VALUES ($1, $4::timestamptz - interval '1 second', $4)",
     ];
     let customer = Uuid::try_parse(customer.split_once('_').expect("an id").1).expect("an id");

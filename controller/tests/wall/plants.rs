@@ -64,6 +64,8 @@ const PLANTS: &[Plant] = &[
     plant("definers", "GRANT EXECUTE ON FUNCTION ensure_partitions(timestamptz, timestamptz) TO PUBLIC"),
     plant("sequences", "CREATE SEQUENCE stray_numbers; ALTER SEQUENCE stray_numbers OWNER TO mastwire_owner"),
     plant("enums", "CREATE TYPE stray_kind AS ENUM ('a', 'b')"),
+    plant("json-shapes", "ALTER TABLE site ADD COLUMN stray jsonb"),
+    plant("json-shapes", "ALTER TABLE diagnosis DROP CONSTRAINT diagnosis_steps_shape"),
     plant(
         "roles",
         "CREATE VIEW stray_own WITH (security_invoker = true) AS SELECT 1 AS one; ALTER VIEW stray_own OWNER TO mastwire_app",
@@ -91,6 +93,11 @@ const PLANTS: &[Plant] = &[
     plant("audit-chain", "UPDATE audit_log SET actor = 'nobody' WHERE tenant_id = '{a}' AND seq = 2"),
     plant("audit-chain", "DELETE FROM audit_log WHERE tenant_id = '{b}' AND seq = 2"),
     plant("audit-chain", "DELETE FROM audit_log WHERE tenant_id = '{a}' AND seq = (SELECT max(seq) FROM audit_log WHERE tenant_id = '{a}')"),
+    plant(
+        "audit-targets",
+        "INSERT INTO audit_log (tenant_id, id, at, actor, action, target)
+         VALUES ('{a}', gen_random_uuid(), now(), 'system:plant', 'ticket.open', 'tkt_00000000000070008000000000000000')",
+    ),
     plant("platform-chain", "UPDATE platform_audit SET reason = 'nothing' WHERE seq = 1"),
 ];
 

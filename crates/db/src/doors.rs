@@ -8,10 +8,13 @@ use model::{AuditId, Entropy, OperatorId, RouterId, TenantId};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Why the database could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +185,7 @@ pub struct Db {
     platform: PgPool,
     entropy: Arc<dyn Entropy>,
     woken: Arc<Notify>,
+    spent: Arc<Mutex<HashMap<TenantId, Duration>>>,
 }
 
 impl fmt::Debug for Db {
@@ -192,7 +196,7 @@ impl fmt::Debug for Db {
 
 impl Db {
     pub(crate) fn new(app: PgPool, platform: PgPool, entropy: Arc<dyn Entropy>) -> Self {
-        Self { app, platform, entropy, woken: Arc::new(Notify::new()) }
+        Self { app, platform, entropy, woken: Arc::new(Notify::new()), spent: Arc::default() }
     }
 
     /// Opens a transaction that sees one tenant. It rolls back when dropped.
@@ -203,6 +207,12 @@ impl Db {
         // The ids are UUIDs that we render ourselves, so the text cannot carry SQL. SET LOCAL ends with the transaction: a session
         // setting would outlive it in the pool.
         self.begin(door, "BEGIN", "").await
+    }
+
+    /// Takes out for how long a tenant's requests had transactions since the last time. What the controller does by itself is not counted.
+    #[must_use]
+    pub fn take_spent(&self, tenant: TenantId) -> Duration {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant).unwrap_or_default()
     }
 
     /// Opens a transaction that only reads one tenant, all of it as it was at one moment. A statement in it may take ten minutes.
@@ -222,7 +232,9 @@ impl Db {
         let begin = format!("{begin}; SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.reach = '{reach}'{more}");
         let tx = self.app.begin_with(AssertSqlSafe(begin)).await?;
         let (entropy, woken) = (self.entropy.clone(), self.woken.clone());
-        Ok(TenantTx { tx, door: door.clone(), entropy, woken, wakes: false, lines: Vec::new(), sealing: None })
+        let asked = door.origin.is_some();
+        let time = asked.then(|| Spending { tenant: door.tenant, began: Instant::now(), spent: self.spent.clone() });
+        Ok(TenantTx { tx, door: door.clone(), entropy, woken, wakes: false, lines: Vec::new(), sealing: None, _time: time })
     }
 
     /// Opens a transaction across tenants; who and why is written down with its commit.
@@ -288,6 +300,22 @@ pub struct TenantTx {
     lines: Vec<Line>,
     /// The data key that seals in this transaction, once it was asked for.
     pub(crate) sealing: Option<uuid::Uuid>,
+    /// Ends with the transaction.
+    _time: Option<Spending>,
+}
+
+/// Counts for how long a tenant's request had a transaction.
+struct Spending {
+    tenant: TenantId,
+    began: Instant,
+    spent: Arc<Mutex<HashMap<TenantId, Duration>>>,
+}
+
+impl Drop for Spending {
+    fn drop(&mut self) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        *spent.entry(self.tenant).or_default() += self.began.elapsed();
+    }
 }
 
 impl fmt::Debug for TenantTx {

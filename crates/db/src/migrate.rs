@@ -69,11 +69,13 @@ pub enum Source<'a> {
 
 impl Source<'_> {
     fn options(&self, role: &'static str) -> Result<PgConnectOptions, MigrateError> {
-        match self {
-            Self::Private(folder) => Ok(Cluster::connect_options(folder, role, DATABASE)),
-            Self::Named(folder, database) => Ok(Cluster::connect_options(folder, role, database)),
-            Self::Url(url) => Ok(PgConnectOptions::from_str(url).map_err(MigrateError::Address)?.username(role)),
-        }
+        let options = match self {
+            Self::Private(folder) => Cluster::connect_options(folder, role, DATABASE),
+            Self::Named(folder, database) => Cluster::connect_options(folder, role, database),
+            Self::Url(url) => PgConnectOptions::from_str(url).map_err(MigrateError::Address)?.username(role),
+        };
+        // Compiling a statement takes longer than any of ours runs, and partitions make the planner believe otherwise.
+        Ok(options.options([("jit", "off")]))
     }
 }
 

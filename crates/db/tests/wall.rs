@@ -148,3 +148,36 @@ async fn blocks_of_tenants_are_disjoint_and_start_behind_the_reserved_range() {
         tx.commit().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_lies_in_a_json_column_has_its_shape() {
+    let (test, mut app) = two_tenants().await;
+    let mut owner = test.connect_as("mastwire_owner").await;
+    for (check, holds) in [
+        (r#"has_shape('{"a": 1}', '{"a": "number"}')"#, true),
+        (r#"has_shape('{"a": "1"}', '{"a": "number"}')"#, false),
+        (r#"has_shape('{}', '{"a": "number"}')"#, false),
+        (r#"has_shape('{}', '{"a": "number|null"}')"#, true),
+        (r#"has_shape('{"a": null}', '{"a": "number|null"}')"#, true),
+        (r#"has_shape('{"a": 1, "b": 1}', '{"a": "number"}')"#, false),
+        (r#"has_shape('{"a": 1, "b": 1}', '{"a": "number", "*": "any"}')"#, true),
+        (r#"has_shape('{"b": "1"}', '{"*": "number"}')"#, false),
+        (r#"has_shape('[]', '{"*": "any"}')"#, false),
+        (r#"each_has_shape('[{"a": 1}, {"a": 2}]', '{"a": "number"}')"#, true),
+        (r#"each_has_shape('[{"a": 1}, 2]', '{"a": "number"}')"#, false),
+        (r#"each_has_shape('{"a": 1}', '{"a": "number"}')"#, false),
+        (r#"values_have_shape('{"x": {"a": 1}}', '{"a": "number"}')"#, true),
+        (r#"values_have_shape('{"x": {"a": "1"}}', '{"a": "number"}')"#, false),
+    ] {
+        let select = sqlx::AssertSqlSafe(format!("SELECT internal.{check}"));
+        assert_eq!(sqlx::query_scalar::<_, bool>(select).fetch_one(&mut owner).await.unwrap(), holds, "{check}");
+    }
+
+    for (services, fits) in
+        [(r#"[{"kind": "pppoe", "interfaces": ["bridge"]}]"#, true), (r#"[{"kind": 1}]"#, false), ("{}", false)]
+    {
+        let mut tx = as_tenant(&mut app, A).await;
+        let update = sqlx::query("UPDATE router SET services = $1::jsonb WHERE tenant_id = $2::uuid");
+        assert_eq!(update.bind(services).bind(A).execute(&mut *tx).await.is_ok(), fits, "{services}");
+    }
+}

@@ -40,6 +40,12 @@ fn parse(text: &str, expected: &'static str, prefix: &'static str) -> Result<Uui
     Uuid::try_parse(digits).map_err(|_| malformed)
 }
 
+/// Returns every prefix with the word for what it names, such as `rtr` and `router`.
+#[must_use]
+pub const fn id_kinds() -> &'static [(&'static str, &'static str)] {
+    KINDS
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal, $kind:literal;)*) => {
         /// Every prefix with the word for what it names; append only, a prefix is never reused.

@@ -108,7 +108,7 @@ const RUNS: &str = concat!(
     "INSERT INTO change_set (tenant_id, id, router_id, generation, started_at, outcome, writes, changes, timing_us)
      SELECT $1, ",
     id!("s.at", "'run' || s.name || s.n"),
-    ", s.id, s.n, s.at, 'applied', 3, '[]',
+    ", s.id, s.n, s.at, 'applied', 3, '{\"changes\": [], \"kicks\": [], \"findings\": []}',
             '{\"read_us\": 900, \"connect_us\": 0, \"observe_us\": 41000, \"plan_us\": 300, \"apply_us\": 9000, \"read_back_us\": 40000}'
        FROM (SELECT r.id, r.name, n, $3 - ",
     chance!("'ran' || r.name || n"),

@@ -43,6 +43,8 @@ pub(super) struct Column {
     pub name: String,
     pub kind: String,
     pub not_null: bool,
+    /// Whether a CHECK says what may lie in it, if it is a JSON column.
+    pub shaped: bool,
 }
 
 /// An index of a table of schema `public`.
@@ -160,7 +162,9 @@ const POLICIES: &str = "
      ORDER BY 1, 2, 3, 4";
 
 const COLUMNS: &str = "
-    SELECT c.relname::text AS table, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS kind, a.attnotnull AS not_null
+    SELECT c.relname::text AS table, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS kind, a.attnotnull AS not_null,
+           EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated AND a.attnum = ANY (k.conkey)
+                      AND pg_get_constraintdef(k.oid) ~ 'internal\\.(each_has|values_have|has)_shape\\(') AS shaped
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
      WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY 1, a.attnum";

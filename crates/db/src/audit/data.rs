@@ -4,7 +4,7 @@ use super::catalogue::{Catalogue, ForeignKey};
 use super::{Check, Checked, Rule};
 use crate::doors::{Db, DbError, Reach, TenantDoor, TenantTx};
 use crate::registry::{self, Class, TABLES};
-use model::OperatorId;
+use model::{OperatorId, id_kinds};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 
 /// How a rule looks at one tenant's rows.
@@ -18,6 +18,8 @@ pub(super) enum TenantRule {
     Wall,
     /// Every operator who is limited, for what they see.
     Reach,
+    /// What the lines of the audit log are about.
+    Targets,
 }
 
 /// How a rule looks at the platform's rows.
@@ -69,6 +71,12 @@ pub(super) const RULES: &[Rule] = &[
         proves: "no line of a tenant's audit log was changed, removed or slipped in",
         remedy: "compare with a backup what the lines said; somebody with the rights of the database's owner did this",
         check: Check::Tenant(TenantRule::Sql { count: CHAIN_COUNT, findings: CHAIN }),
+    },
+    Rule {
+        name: "audit-targets",
+        proves: "what a line of a tenant's audit log is about is there, unless it is of a kind that is removed in time",
+        remedy: "something was removed past the controller: take it from a backup, or find out who did it and write that down",
+        check: Check::Tenant(TenantRule::Targets),
     },
     Rule {
         name: "platform-chain",
@@ -169,6 +177,8 @@ impl PlatformRule {
 impl TenantRule {
     pub(super) async fn run(self, db: &Db, door: &TenantDoor, catalogue: &Catalogue) -> Result<Checked, DbError> {
         let mut tx = db.tenant(door).await?;
+        // The same statements for every tenant, of hundreds of tables and their months: planning them costs more than running them.
+        sqlx::query("SET LOCAL plan_cache_mode = force_generic_plan").execute(tx.conn()).await?;
         match self {
             Self::Sql { count, findings } => {
                 let count: i64 = sqlx::query_scalar(count).bind(tx.tenant()).fetch_one(tx.conn()).await?;
@@ -179,6 +189,7 @@ impl TenantRule {
             Self::References => references(&mut tx, catalogue).await,
             Self::Wall => wall(&mut tx, catalogue).await,
             Self::Reach => reach(db, door, &mut tx, catalogue).await,
+            Self::Targets => targets(&mut tx, catalogue).await,
         }
     }
 }
@@ -265,6 +276,40 @@ async fn wall(tx: &mut TenantTx, catalogue: &Catalogue) -> Result<Checked, DbErr
         checked.find(format!("{}, {name}", tx.tenant()), "shows rows of another tenant");
     }
     Ok(checked)
+}
+
+/// Kinds of things that stay for good, each with its table: nobody may delete a row of it, and no copy goes without it.
+fn lasting(catalogue: &Catalogue) -> impl Iterator<Item = (&'static str, String)> {
+    let may_delete = |table: &str| {
+        catalogue.grants.iter().any(|grant| grant.schema == "public" && grant.name == table && grant.right == "DELETE")
+    };
+    let kinds = id_kinds().iter().map(|(prefix, kind)| (*prefix, kind.replace(' ', "_").to_lowercase()));
+    kinds.filter(move |(_, name)| {
+        registry::find(name).is_some_and(|table| {
+            table.class == Class::Tenant && table.kept.is_none() && table.left_out.is_empty() && table.partitioned_by.is_none()
+        }) && !may_delete(name)
+    })
+}
+
+async fn targets(tx: &mut TenantTx, catalogue: &Catalogue) -> Result<Checked, DbError> {
+    let lost: Vec<String> = lasting(catalogue)
+        .map(|(prefix, name)| {
+            format!(
+                "SELECT target FROM about WHERE kind = '{prefix}' AND NOT EXISTS (SELECT FROM {} t WHERE t.tenant_id = $1 AND t.id = about.id)",
+                quoted(&name)
+            )
+        })
+        .collect();
+    let about = "WITH about AS MATERIALIZED (
+        SELECT target, left(target, 3) AS kind, substr(target, 5)::uuid AS id
+          FROM (SELECT DISTINCT target FROM audit_log WHERE tenant_id = $1 AND target ~ '^[a-z]{3}_[0-9a-f]{32}$') AS line)";
+    let query = format!(
+        "{about} SELECT (SELECT count(*) FROM about), coalesce(array_agg(target), '{{}}') FROM ({}) AS lost",
+        lost.join(" UNION ALL ")
+    );
+    let (count, lost): (i64, Vec<String>) = sqlx::query_as(AssertSqlSafe(query)).bind(tx.tenant()).fetch_one(tx.conn()).await?;
+    let lost = lost.into_iter().map(|target| (target, "is what a line of the audit log is about, and is not there".to_owned()));
+    Ok(told(count, &tx.tenant().to_string(), lost.collect()))
 }
 
 /// Routers that are assigned to an operator, one by one or by a site at or above theirs.

@@ -119,6 +119,12 @@ pub(super) const RULES: &[Rule] = &[
         check: Check::Shape(enums),
     },
     Rule {
+        name: "json-shapes",
+        proves: "what may lie in each JSON column is checked by the database itself, for all rows",
+        remedy: "ADD CONSTRAINT … CHECK (internal.has_shape(the column, …)), and VALIDATE it; a list has internal.each_has_shape",
+        check: Check::Shape(json_shapes),
+    },
+    Rule {
         name: "roles",
         proves: "the roles that serve own nothing, bypass nothing and have nobody else's rights",
         remedy: "ALTER ROLE … NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE; REVOKE the membership; ALTER … OWNER TO mastwire_owner; then restart the controller, whose connections keep plans that they made before",
@@ -444,6 +450,15 @@ fn enums(catalogue: &Catalogue, _now: Timestamp, checked: &mut Checked) {
     checked.look(catalogue.columns.len());
     for name in &catalogue.enums {
         checked.find(name, "is an enumerated type");
+    }
+}
+
+fn json_shapes(catalogue: &Catalogue, _now: Timestamp, checked: &mut Checked) {
+    for column in catalogue.columns.iter().filter(|column| matches!(column.kind.as_str(), "json" | "jsonb")) {
+        checked.look(1);
+        if !column.shaped {
+            checked.find(format!("{}.{}", column.table, column.name), "takes whatever is JSON");
+        }
     }
 }
 

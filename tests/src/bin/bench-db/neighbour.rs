@@ -4,6 +4,7 @@
 use super::stocks::{Asker, largest, middle};
 use super::{median, ms, percentile};
 use anyhow::ensure;
+use controller::tenants::Rates;
 use futures_util::future::try_join_all;
 use model::TenantId;
 use std::sync::Arc;
@@ -116,6 +117,7 @@ async fn limit(stock: &Stock, tenant: TenantId) -> anyhow::Result<()> {
     .bind(PER_MINUTE)
     .execute(&mut all)
     .await?;
+    stock.test.app.rates.set_share(Some(Rates::share_of(std::thread::available_parallelism()?.get())));
     stock.test.app.rates.forget(tenant);
     Ok(())
 }
@@ -123,11 +125,12 @@ async fn limit(stock: &Stock, tenant: TenantId) -> anyhow::Result<()> {
 async fn unlimit(stock: &Stock, tenant: TenantId) -> anyhow::Result<()> {
     let mut all = stock.test.db.connect_as("postgres").await;
     sqlx::query("DELETE FROM tenant_limit WHERE tenant_id = $1").bind(tenant).execute(&mut all).await?;
+    stock.test.app.rates.set_share(None);
     stock.test.app.rates.forget(tenant);
     Ok(())
 }
 
 /// Uses up what a tenant may ask at once after a rest.
 async fn drain(stock: &Stock, asker: &Asker) {
-    while stock.test.call("GET", "/api/v1/me", &asker.token, None).await.status.as_u16() != 429 {}
+    while stock.test.call("GET", "/api/v1/customers/export", &asker.token, None).await.status.as_u16() != 429 {}
 }
