@@ -2,15 +2,24 @@
 
 use ipnetwork::Ipv4Network;
 use model::Supernet;
-use reconcile::{AddressRange, Hotspot, Portal, Pppoe, Service};
+use reconcile::{AddressRange, Dhcp, Hotspot, Portal, Pppoe, Service};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 
 /// Services that one router offers at most.
 const SERVICES_MAX: usize = 16;
 /// Interfaces of one PPPoE service, and hosts of one walled garden, at most.
 const NAMES_MAX: usize = 64;
+
+/// Seconds for which a device has its address when nothing else is said: a customer who was a stranger before has the own one after
+/// five minutes.
+const LEASE_S: u32 = 600;
+/// Seconds for which a device may have its address.
+const LEASES_S: RangeInclusive<u32> = 120..=86_400;
+/// Name servers that customers are told at most.
+const DNS_MAX: usize = 4;
 
 /// One service on a router, as its operator chooses it. Ranges that are left out get a default out of the shared address space
 /// (RFC 6598), which collides with nobody's LAN.
@@ -43,6 +52,28 @@ pub enum ServiceChoice {
         /// Hosts that are open before login.
         #[serde(default)]
         walled_garden: Vec<String>,
+    },
+    /// Static customers' devices are given their addresses.
+    Dhcp {
+        /// The interface on which they connect.
+        interface: String,
+        /// The router's address with its prefix; 100.64.48.1/20. Customers whose address lies in this network and whose device is known
+        /// are served.
+        #[schema(value_type = Option<String>)]
+        gateway: Option<Ipv4Network>,
+        /// Addresses for devices that are nobody's, as `first-last`; such devices are held like expired customers. Left out, they get no
+        /// address.
+        pool: Option<String>,
+        /// For how many seconds a device has its address, 120 to 86400; 600. It asks again after half of them.
+        lease_seconds: Option<u32>,
+        /// Name servers told to customers; the router itself.
+        #[serde(default)]
+        #[schema(value_type = Vec<String>)]
+        dns: Vec<Ipv4Addr>,
+        /// Learn from leases alone which device has which address. It holds once the interface is set to `arp=reply-only`, which stays
+        /// the operator's to do: preflight and plan give the command.
+        #[serde(default)]
+        pin: bool,
     },
 }
 
@@ -85,6 +116,14 @@ pub fn check(services: &[ServiceChoice], supernet: Supernet) -> Result<(), Servi
                 }
                 interfaces.push(service.interface);
                 ranges.extend(service.pool);
+            }
+            Service::Dhcp(service) => {
+                let network = whole(service.gateway);
+                if overlaps(&network, supernet.network()) {
+                    return Err(fault("gateway", format!("{} lies within the tunnels' network {supernet}", service.gateway)));
+                }
+                interfaces.push(service.interface);
+                ranges.push(network);
             }
         }
     }
@@ -135,18 +174,12 @@ fn one(choice: &ServiceChoice) -> Result<Service, ServiceFault> {
             }))
         }
         ServiceChoice::Hotspot { interface, gateway, pool, dns_name, walled_garden } => {
-            let gateway =
-                gateway.unwrap_or_else(|| Ipv4Network::new(Ipv4Addr::new(100, 64, 32, 1), 20).expect("20 is a prefix length"));
-            if !(8..=29).contains(&gateway.prefix()) || gateway.ip() == gateway.network() {
-                return Err(fault("gateway", "write the router's address with a prefix from /8 to /29, such as 192.168.88.1/24"));
-            }
+            let gateway = network(*gateway, Ipv4Addr::new(100, 64, 32, 1))?;
             let pool = match pool {
                 Some(text) => range("pool", text)?,
                 None => behind(gateway),
             };
-            if !gateway.contains(pool.first) || !gateway.contains(pool.last) {
-                return Err(fault("pool", format!("{pool} is not within the gateway's network {gateway}")));
-            }
+            within(gateway, pool)?;
             Ok(Service::Hotspot(Hotspot {
                 interface: interface.clone(),
                 gateway,
@@ -155,7 +188,53 @@ fn one(choice: &ServiceChoice) -> Result<Service, ServiceFault> {
                 walled_garden: walled_garden.clone(),
             }))
         }
+        ServiceChoice::Dhcp { interface, gateway, pool, lease_seconds, dns, pin } => {
+            let gateway = network(*gateway, Ipv4Addr::new(100, 64, 48, 1))?;
+            let pool = pool.as_deref().map(|text| range("pool", text)).transpose()?;
+            if let Some(pool) = pool {
+                within(gateway, pool)?;
+                let taken = |address| pool.first <= address && address <= pool.last;
+                if [gateway.ip(), gateway.network(), gateway.broadcast()].into_iter().any(taken) {
+                    return Err(fault(
+                        "pool",
+                        format!("{pool} holds the router's own address, or the first or last of {gateway}"),
+                    ));
+                }
+            }
+            let lease_s = lease_seconds.unwrap_or(LEASE_S);
+            if !LEASES_S.contains(&lease_s) {
+                let (first, last) = (LEASES_S.start(), LEASES_S.end());
+                return Err(fault("lease_seconds", format!("give a device its address for {first} to {last} seconds")));
+            }
+            if dns.len() > DNS_MAX
+                || dns.iter().any(|server| server.is_unspecified() || server.is_multicast() || server.is_broadcast())
+            {
+                return Err(fault("dns", format!("name at most {DNS_MAX} servers, each by its own address")));
+            }
+            let (interface, pool, dns, pin) = (interface.clone(), pool.into_iter().collect(), dns.clone(), *pin);
+            Ok(Service::Dhcp(Dhcp { interface, gateway, pool, lease_s, dns, pin }))
+        }
     }
+}
+
+/// Checks a gateway; without one it is the given address in a network of 4,096.
+fn network(gateway: Option<Ipv4Network>, default: Ipv4Addr) -> Result<Ipv4Network, ServiceFault> {
+    let gateway = gateway.unwrap_or_else(|| Ipv4Network::new(default, 20).expect("20 is a prefix length"));
+    if !(8..=29).contains(&gateway.prefix()) || gateway.ip() == gateway.network() || gateway.ip() == gateway.broadcast() {
+        return Err(fault("gateway", "write the router's address with a prefix from /8 to /29, such as 192.168.88.1/24"));
+    }
+    Ok(gateway)
+}
+
+fn within(gateway: Ipv4Network, pool: AddressRange) -> Result<(), ServiceFault> {
+    if gateway.contains(pool.first) && gateway.contains(pool.last) {
+        return Ok(());
+    }
+    Err(fault("pool", format!("{pool} is not within the gateway's network {gateway}")))
+}
+
+fn whole(network: Ipv4Network) -> AddressRange {
+    AddressRange { first: network.network(), last: network.broadcast() }
 }
 
 /// All of a network but its first ten addresses (or, in a small one, its first two) and its last.
@@ -202,6 +281,23 @@ mod tests {
         assert_eq!(field(&[hotspot(Some("10.10.0.1/16"))]), "pool");
         assert_eq!(field(&[hotspot(Some("192.168.88.0/24"))]), "gateway");
         assert_eq!(field(&[pppoe("a"), hotspot(Some("100.64.0.1/24"))]), "pool");
+        let lan = |gateway: &str, pool: Option<&str>, lease_seconds| ServiceChoice::Dhcp {
+            interface: "lan".to_owned(),
+            gateway: Some(gateway.parse().expect("a network")),
+            pool: pool.map(str::to_owned),
+            lease_seconds,
+            dns: Vec::new(),
+            pin: false,
+        };
+        assert_eq!(check(&[lan("192.168.50.1/24", Some("192.168.50.2-192.168.50.254"), Some(120))], Supernet::default()), Ok(()));
+        assert_eq!(field(&[lan("10.10.7.1/24", None, None)]), "gateway");
+        assert_eq!(field(&[lan("192.168.50.255/24", None, None)]), "gateway");
+        assert_eq!(field(&[lan("192.168.50.1/24", Some("192.168.51.2-192.168.51.9"), None)]), "pool");
+        assert_eq!(field(&[lan("192.168.50.1/24", Some("192.168.50.1-192.168.50.9"), None)]), "pool");
+        assert_eq!(field(&[lan("192.168.50.1/24", Some("192.168.50.9-192.168.50.255"), None)]), "pool");
+        assert_eq!(field(&[lan("192.168.50.1/24", None, Some(0))]), "lease_seconds");
+        assert_eq!(field(&[pppoe("a"), lan("100.64.15.1/24", None, None)]), "pool");
+        assert_eq!(field(&[pppoe("lan"), lan("192.168.50.1/24", None, None)]), "interfaces");
         let odd = ServiceChoice::Pppoe {
             interfaces: vec!["a".into()],
             local_address: None,

@@ -292,6 +292,7 @@ pub fn print() -> crate::Print {
         menu: &scheduler::MENU,
         proplist: vec![ID, scheduler::NAME, scheduler::COMMENT],
         any_of: vec![(scheduler::NAME, NAME)],
+        except: None,
     }
 }
 

@@ -17,7 +17,7 @@ const POOL: &str = "mw-pppoe";
 pub fn of(site: &Site) -> Option<&Pppoe> {
     site.services.iter().find_map(|service| match service {
         Service::Pppoe(pppoe) => Some(pppoe),
-        Service::Hotspot(_) => None,
+        Service::Hotspot(_) | Service::Dhcp(_) => None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::example::{now, site};
 use crate::preflight::*;
-use crate::{AddressRange, Finding, Service, Severity};
+use crate::{AddressRange, Dhcp, Finding, Service, Severity};
 use expect_test::{Expect, expect};
 use model::{Bytes, RouterosVersion, Supernet};
 
@@ -12,6 +12,7 @@ fn ready() -> FactsObserved {
         name: name.to_owned(),
         kind: kind.to_owned(),
         bridge: bridge.map(str::to_owned),
+        arp: (kind != "wg").then(|| "enabled".to_owned()),
     };
     FactsObserved {
         version: RouterosVersion::new(7, 20, 8),
@@ -259,6 +260,7 @@ fn services_that_do_not_fit() {
             pppoe.pool = vec![AddressRange { first: [10, 9, 0, 1].into(), last: [10, 10, 0, 1].into() }];
             pppoe.expired_pool.clone_from(&pppoe.pool);
         }
+        Service::Dhcp(_) => unreachable!("the example has none"),
         Service::Hotspot(hotspot) => {
             hotspot.interface = "ether4".to_owned();
             hotspot.gateway = "172.16.0.1/24".parse().expect("a network");
@@ -280,4 +282,61 @@ fn services_that_do_not_fit() {
         blocker service-pool-gateway: The pool 172.16.0.1-172.16.1.1 holds the router's own address 172.16.0.1.
     "#]],
     );
+}
+
+#[test]
+fn dhcp_services() {
+    let dhcp = |pin| Dhcp {
+        interface: "ether3".to_owned(),
+        gateway: "192.168.50.1/24".parse().expect("a network"),
+        pool: vec![AddressRange { first: [192, 168, 50, 200].into(), last: [192, 168, 50, 250].into() }],
+        lease_s: 600,
+        dns: Vec::new(),
+        pin,
+    };
+    let golden = |facts: &FactsObserved, dhcp: Dhcp, expected: Expect| {
+        expected.assert_eq(&fits(facts, &Service::Dhcp(dhcp)).iter().map(|finding| format!("{finding}\n")).collect::<String>());
+    };
+    let mut facts = ready();
+    golden(&facts, dhcp(false), expect![[""]]);
+    golden(
+        &facts,
+        dhcp(true),
+        expect![[r#"
+        warning dhcp-not-pinned: ether3 still learns by itself which device has which address, so a device may take another's. Devices with fixed addresses of their own on ether3 need entries in /ip/arp before it learns from leases alone. Run: /interface/ethernet/set [find name="ether3"] arp=reply-only
+    "#]],
+    );
+    facts.interfaces[2].arp = Some("reply-only".to_owned());
+    golden(&facts, dhcp(true), expect![[""]]);
+    golden(
+        &facts,
+        dhcp(false),
+        expect![[r#"
+        blocker service-arp: ether3 answers only devices that its table of ARP names (arp=reply-only), and an unpinned service names none: pin it, or set the interface's arp to enabled.
+    "#]],
+    );
+    facts.servers = vec![server(ServerKind::Dhcp, "ether3", false), server(ServerKind::Dhcp, "bridge", false)];
+    facts.interfaces[2].arp = None;
+    let mut odd = dhcp(true);
+    odd.gateway = "192.168.88.200/25".parse().expect("a network");
+    golden(
+        &facts,
+        odd,
+        expect![[r#"
+        blocker service-interface: ether3 has `server-ether3` already, which is not ours.
+        blocker service-address-overlap: 192.168.88.128-192.168.88.255 overlaps 192.168.88.1/24 on bridge. Use other addresses.
+        blocker service-pool-outside: The pool 192.168.50.200-192.168.50.250 is not within the DHCP service's network 192.168.88.200/25.
+        warning dhcp-not-pinned: ether3 still learns by itself which device has which address, so a device may take another's. Devices with fixed addresses of their own on ether3 need entries in /ip/arp before it learns from leases alone. Run: /interface/ethernet/set [find name="ether3"] arp=reply-only
+    "#]],
+    );
+    expect![[r#"
+        ether1: Wan
+        ether2: Port { bridge: "bridge" }
+        ether3: Free
+        ether4: Free
+        bridge: Lan { address: 192.168.88.1 }
+        wg-mastwire: Tunnel
+    "#]]
+    .assert_eq(&roles(&facts).iter().map(|(name, role)| format!("{name}: {role:?}\n")).collect::<String>());
+    assert_eq!(preflight(&facts), [], "every network has a DHCP server");
 }

@@ -202,6 +202,69 @@ fn a_fuse_never_cuts_early() {
     }
 }
 
+/// The example with a DHCP service: the shop's device is known, the kiosk's is the same one, the bakery's is unknown.
+fn with_dhcp() -> Site {
+    let mut site = site();
+    site.services.push(Service::Dhcp(Dhcp {
+        interface: "ether4".to_owned(),
+        gateway: "198.51.100.1/24".parse().expect("a network"),
+        pool: vec![AddressRange { first: [198, 51, 100, 16].into(), last: [198, 51, 100, 31].into() }],
+        lease_s: 600,
+        dns: Vec::new(),
+        pin: true,
+    }));
+    let mut bakery = customer(7, "bakery", 3, active(3));
+    bakery.address = Some([198, 51, 100, 40].into());
+    let mut router = customer(8, "router", 3, active(3));
+    router.address = Some([198, 51, 100, 1].into());
+    router.mac_lock = Some("02:aa:bb:cc:dd:08".to_owned());
+    let mut far = customer(9, "far", 3, active(3));
+    far.address = Some([203, 0, 113, 99].into());
+    far.mac_lock = Some("02:aa:bb:cc:dd:09".to_owned());
+    site.customers.extend([bakery, router, far]);
+    for customer in &mut site.customers[4..6] {
+        customer.mac_lock = Some("02:aa:bb:cc:dd:05".to_owned());
+    }
+    site
+}
+
+#[test]
+fn dhcp() {
+    let desired = wanted(&with_dhcp());
+    let menus = ["/ip/pool", "/ip/address", "/ip/dhcp-server/network", "/ip/dhcp-server", "/ip/dhcp-server/lease"];
+    let lists = ["/ip/firewall/address-list"];
+    let shown = show(&desired, &menus) + &show(&desired, &lists);
+    let of_it = |line: &&str| line.contains("dhcp-") && !line.contains("hotspot");
+    let mut shown: String = shown.lines().filter(of_it).map(|line| format!("{line}\n")).collect();
+    for finding in desired.findings.iter().filter(|finding| finding.code.starts_with("dhcp")) {
+        writeln!(shown, "{finding}").expect("a String takes everything");
+    }
+    expect![[r#"
+        /ip/pool dhcp-pool:ether4: comment=mw:ad58b270bfa5 name=mw-dhcp-ether4 ranges=198.51.100.16-198.51.100.19,198.51.100.22-198.51.100.31 # addresses of the DHCP service on ether4
+        /ip/address dhcp-address:ether4: address=198.51.100.1/24 comment=mw:061421ca0b9b disabled=no interface=ether4 # the router's address of the DHCP service on ether4
+        /ip/dhcp-server/network dhcp-network:ether4: address=198.51.100.0/24 comment=mw:c15af2073acf dns-server=198.51.100.1 gateway=198.51.100.1 # the network of the DHCP service on ether4
+        /ip/dhcp-server dhcp-dhcp:ether4: add-arp=yes address-pool=mw-dhcp-ether4 comment=mw:0bd2e009b578 disabled=no interface=ether4 lease-time=10m name=mw-dhcp-ether4 # the DHCP server of the DHCP service on ether4
+        /ip/dhcp-server/lease dhcp-lease:cus_00000000000070008000000000000005: address=198.51.100.20 comment=mw:57067c923ecc disabled=no mac-address=02:AA:BB:CC:DD:05 server=mw-dhcp-ether4 # customer shop has the address 198.51.100.20
+        /ip/firewall/address-list dhcp-strangers:ether4@198.51.100.16-198.51.100.19: address=198.51.100.16/30 comment=mw:d102e314a2f9 disabled=no list=mw-expired # devices on ether4 that are nobody's reach the pay hosts alone
+        /ip/firewall/address-list dhcp-strangers:ether4@198.51.100.22-198.51.100.31: address=198.51.100.22-198.51.100.31 comment=mw:9e8976f0aa87 disabled=no list=mw-expired # devices on ether4 that are nobody's reach the pay hosts alone
+        warning dhcp-no-device: Customers who get no lease on ether4, because their device is not known: 1 (bakery).
+        warning dhcp-same-device: Customers who get no lease on ether4, because another customer's lease is for the same device: 1 (kiosk).
+        warning dhcp-address-taken: Customers who get no lease on ether4, because their address is the router's own, or the first or last of the network: 1 (router).
+    "#]].assert_eq(&shown);
+}
+
+#[test]
+fn strangers_get_nothing_where_customers_leave_no_room() {
+    let mut site = with_dhcp();
+    let Some(Service::Dhcp(dhcp)) = site.services.last_mut() else { unreachable!("just pushed") };
+    dhcp.pool = vec![AddressRange { first: [198, 51, 100, 20].into(), last: [198, 51, 100, 21].into() }];
+    let desired = wanted(&site);
+    assert!(desired.findings.iter().any(|finding| finding.code == "dhcp-pool-crowded"));
+    let server = desired.objects.iter().find(|object| object.text("name") == Some("mw-dhcp-ether4")).expect("a server");
+    assert_eq!((server.menu.path, server.text("address-pool")), ("/ip/dhcp-server", Some("static-only")));
+    assert!(!desired.objects.iter().any(|object| object.key.as_str().starts_with("dhcp-strangers")));
+}
+
 #[test]
 fn every_object_has_a_key_that_was_announced() {
     let site = site();

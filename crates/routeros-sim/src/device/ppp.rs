@@ -242,7 +242,7 @@ impl Device {
     }
 
     fn in_use(&self, address: Ipv4Addr) -> bool {
-        self.ppp.values().any(|live| live.address == address) || self.hotspot_uses(address)
+        self.ppp.values().any(|live| live.address == address) || self.hotspot_uses(address) || self.lease_holds(address)
     }
 
     /// Finds the pool that an address is of.

@@ -6,6 +6,7 @@ const ANY: Kind = Kind::Number { min: 0, max: u64::MAX };
 const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
 const MTUS: Kind = Kind::Or(&["auto"], &Kind::Number { min: 32, max: 65_535 });
 const PPPOE_MTU: Kind = Kind::Or(&["auto"], &Kind::Number { min: 512, max: 65_535 });
+const ARP_MODES: Kind = Kind::Choice(&["disabled", "enabled", "local-proxy-arp", "proxy-arp", "reply-only"]);
 const METHODS: Kind = Kind::Set(&Kind::Choice(&["pap", "chap", "mschap1", "mschap2"]));
 
 define! {
@@ -35,13 +36,22 @@ define! {
         MAC_ADDRESS = "mac-address": Kind::Mac, read_only;
         RUNNING = "running": Kind::Bool, read_only, default("no");
         SLAVE = "slave": Kind::Bool, read_only, default("no");
+        ARP = "arp": ARP_MODES, read_only, default("enabled");
         COMMENT = "comment": Kind::Text, read_only, default("");
+        DISABLED = "disabled": Kind::Bool, read_only, default("no");
+    }
+
+    /// VLANs; read only here.
+    interface_vlan = Menu::new("/interface/vlan", Shape::Table, &["print"]).key(&["name"]) => {
+        NAME = "name": Kind::Text, read_only;
+        ARP = "arp": ARP_MODES, read_only, default("enabled");
         DISABLED = "disabled": Kind::Bool, read_only, default("no");
     }
 
     /// Bridges.
     interface_bridge = Menu::new("/interface/bridge", Shape::Table, ROWS_ENABLE).key(&["name"]) => {
         NAME = "name": Kind::Text;
+        ARP = "arp": ARP_MODES, default("enabled");
         PROTOCOL_MODE = "protocol-mode": Kind::Choice(&["mstp", "none", "rstp", "stp"]), default("rstp");
         COMMENT = "comment": Kind::Text, default("");
         DISABLED = "disabled": Kind::Bool, default("no");
