@@ -56,6 +56,7 @@ pub(super) enum Routers {
     /// Chooses all that the router offers; nothing is written to it before `router apply`
     #[command(after_help = "Examples:\n  \
         mastwire-controller router services mast-1 --pppoe ether2,ether3 --hotspot bridge1=192.168.88.1/24\n  \
+        mastwire-controller router services mast-1 --pppoe ether2 --vlans 100-199,300\n  \
         mastwire-controller router services mast-1 --dhcp lan=192.168.50.1/24 --strangers 192.168.50.200-192.168.50.250 --pin\n  \
         mastwire-controller router services mast-1 --none")]
     Services(Services),
@@ -162,6 +163,9 @@ pub(super) struct Services {
     /// Interfaces on which customers dial in
     #[arg(long, value_name = "INTERFACE,…", value_delimiter = ',')]
     pppoe: Vec<String>,
+    /// VLANs on these interfaces whose callers are answered as well as untagged ones, such as 100-199,300
+    #[arg(long, value_name = "RANGE,…", requires = "pppoe")]
+    vlans: Option<String>,
     /// The router's end of PPPoE sessions
     #[arg(long, value_name = "ADDRESS", requires = "pppoe")]
     local_address: Option<Ipv4Addr>,
@@ -338,7 +342,7 @@ impl Services {
     async fn run(self, client: &Client) -> anyhow::Result<String> {
         let id = self.which.id(client).await?;
         let pppoe = (!self.pppoe.is_empty()).then(|| {
-            json!({ "kind": "pppoe", "interfaces": self.pppoe, "local_address": self.local_address, "pool": self.pool,
+            json!({ "kind": "pppoe", "interfaces": self.pppoe, "vlans": self.vlans, "local_address": self.local_address, "pool": self.pool,
                     "expired_pool": self.expired_pool })
         });
         let hotspot = self.hotspot.iter().map(|port| {

@@ -221,7 +221,10 @@ fn asks() -> Vec<Ask> {
         ),
         ask(&cat::interface_ethernet::MENU, &[cat::interface_ethernet::NAME, cat::interface_ethernet::ARP]),
         ask(&cat::interface_bridge::MENU, &[cat::interface_bridge::NAME, cat::interface_bridge::ARP]),
-        ask(&cat::interface_vlan::MENU, &[cat::interface_vlan::NAME, cat::interface_vlan::ARP]),
+        ask(
+            &cat::interface_vlan::MENU,
+            &[cat::interface_vlan::NAME, cat::interface_vlan::INTERFACE, cat::interface_vlan::VLAN_ID, cat::interface_vlan::ARP],
+        ),
         ask(&cat::ip_address::MENU, &[cat::ip_address::ADDRESS, cat::ip_address::INTERFACE, cat::ip_address::DISABLED]),
         ask(&cat::ip_pool::MENU, &[cat::ip_pool::NAME, cat::ip_pool::RANGES, cat::ip_pool::COMMENT]),
         ask(
@@ -408,11 +411,22 @@ fn interfaces(answers: &Answers) -> Vec<Interface> {
         .flat_map(|menu| answers.rows(menu))
         .filter_map(|row| Some((row.text(cat::interface_bridge::NAME)?, row.text(cat::interface_bridge::ARP)?)));
     let arps: BTreeMap<&str, &str> = arps.collect();
+    let vlan = |name: &str| {
+        let row =
+            answers.rows(&cat::interface_vlan::MENU).iter().find(|row| row.text(cat::interface_vlan::NAME) == Some(name))?;
+        Some((row.text(cat::interface_vlan::INTERFACE)?.to_owned(), row.text(cat::interface_vlan::VLAN_ID)?.parse().ok()?))
+    };
     let interface = |row: &Row| {
         let name = row.text(cat::interface::NAME)?;
         let bridge = ports.iter().find(|(port, _)| *port == name).map(|(_, bridge)| (*bridge).to_owned());
         let kind = row.text(cat::interface::TYPE).unwrap_or_default().to_owned();
-        Some(Interface { name: name.to_owned(), kind, bridge, arp: arps.get(name).map(|arp| (*arp).to_owned()) })
+        Some(Interface {
+            name: name.to_owned(),
+            kind,
+            bridge,
+            vlan: vlan(name),
+            arp: arps.get(name).map(|arp| (*arp).to_owned()),
+        })
     };
     answers.rows(&cat::interface::MENU).iter().filter(|row| !is_session(row)).filter_map(interface).collect()
 }

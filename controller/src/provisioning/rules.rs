@@ -2,7 +2,7 @@
 
 use ipnetwork::Ipv4Network;
 use model::Supernet;
-use reconcile::{AddressRange, Dhcp, Hotspot, Portal, Pppoe, Service};
+use reconcile::{AddressRange, Dhcp, Hotspot, Portal, Pppoe, Service, VlanRange};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
@@ -18,6 +18,8 @@ const NAMES_MAX: usize = 64;
 const LEASE_S: u32 = 600;
 /// Seconds for which a device may have its address.
 const LEASES_S: RangeInclusive<u32> = 120..=86_400;
+/// The last tag of a VLAN (IEEE 802.1Q).
+const VLAN_MAX: u16 = 4094;
 /// Name servers that customers are told at most.
 const DNS_MAX: usize = 4;
 
@@ -30,6 +32,8 @@ pub enum ServiceChoice {
     Pppoe {
         /// The interfaces on which they dial.
         interfaces: Vec<String>,
+        /// VLANs on these interfaces whose callers are answered as well as untagged ones, such as `100-199,300`; from RouterOS 7.18 on.
+        vlans: Option<String>,
         /// The router's end of the sessions; 100.64.0.1.
         #[schema(value_type = Option<String>)]
         local_address: Option<Ipv4Addr>,
@@ -161,12 +165,13 @@ pub fn resolve(services: &[ServiceChoice]) -> Result<Vec<Service>, ServiceFault>
 
 fn one(choice: &ServiceChoice) -> Result<Service, ServiceFault> {
     match choice {
-        ServiceChoice::Pppoe { interfaces, local_address, pool, expired_pool } => {
+        ServiceChoice::Pppoe { interfaces, vlans, local_address, pool, expired_pool } => {
             if interfaces.is_empty() || interfaces.len() > NAMES_MAX {
                 return Err(fault("interfaces", format!("name 1 to {NAMES_MAX} interfaces")));
             }
             Ok(Service::Pppoe(Pppoe {
                 interfaces: interfaces.clone(),
+                vlans: vlans.as_deref().map(tags).transpose()?.unwrap_or_default(),
                 local_address: local_address.unwrap_or(Ipv4Addr::new(100, 64, 0, 1)),
                 pool: vec![range("pool", pool.as_deref().unwrap_or("100.64.0.10-100.64.15.254"))?],
                 expired_pool: vec![range("expired_pool", expired_pool.as_deref().unwrap_or("100.64.16.10-100.64.31.254"))?],
@@ -237,6 +242,25 @@ fn whole(network: Ipv4Network) -> AddressRange {
     AddressRange { first: network.network(), last: network.broadcast() }
 }
 
+/// Reads ranges of VLANs with commas between.
+fn tags(text: &str) -> Result<Vec<VlanRange>, ServiceFault> {
+    let tag = |text: &str| text.trim().parse().ok().filter(|tag| (1..=VLAN_MAX).contains(tag));
+    let one = |item: &str| {
+        let (first, last) = item.split_once('-').unwrap_or((item, item));
+        let range = VlanRange { first: tag(first)?, last: tag(last)? };
+        (range.first <= range.last).then_some(range)
+    };
+    let ranges: Option<Vec<VlanRange>> = text.split(',').map(one).collect();
+    let mut ranges = ranges.filter(|ranges| ranges.len() <= NAMES_MAX).ok_or_else(|| {
+        fault("vlans", format!("`{text}` is not 1 to {NAMES_MAX} ranges of 1 to {VLAN_MAX}, such as 100-199,300"))
+    })?;
+    ranges.sort_by_key(|range| range.first);
+    match ranges.windows(2).find(|pair| pair[0].last >= pair[1].first) {
+        Some(pair) => Err(fault("vlans", format!("{} and {} overlap", pair[0], pair[1]))),
+        None => Ok(ranges),
+    }
+}
+
 /// All of a network but its first ten addresses (or, in a small one, its first two) and its last.
 fn behind(gateway: Ipv4Network) -> AddressRange {
     let (low, high) = (u32::from(gateway.network()), u32::from(gateway.broadcast()));
@@ -260,7 +284,17 @@ mod tests {
     use super::*;
 
     fn pppoe(interface: &str) -> ServiceChoice {
-        ServiceChoice::Pppoe { interfaces: vec![interface.to_owned()], local_address: None, pool: None, expired_pool: None }
+        tagged(interface, None)
+    }
+
+    fn tagged(interface: &str, vlans: Option<&str>) -> ServiceChoice {
+        ServiceChoice::Pppoe {
+            interfaces: vec![interface.to_owned()],
+            vlans: vlans.map(str::to_owned),
+            local_address: None,
+            pool: None,
+            expired_pool: None,
+        }
     }
 
     fn hotspot(gateway: Option<&str>) -> ServiceChoice {
@@ -298,8 +332,13 @@ mod tests {
         assert_eq!(field(&[lan("192.168.50.1/24", None, Some(0))]), "lease_seconds");
         assert_eq!(field(&[pppoe("a"), lan("100.64.15.1/24", None, None)]), "pool");
         assert_eq!(field(&[pppoe("lan"), lan("192.168.50.1/24", None, None)]), "interfaces");
+        assert_eq!(check(&[tagged("a", Some("300,100-199"))], Supernet::default()), Ok(()));
+        for wrong in ["", "0-9", "4095", "9-1", "1-9,9", "x", "1-2-3", "1,,2"] {
+            assert_eq!(field(&[tagged("a", Some(wrong))]), "vlans", "{wrong}");
+        }
         let odd = ServiceChoice::Pppoe {
             interfaces: vec!["a".into()],
+            vlans: None,
             local_address: None,
             pool: Some("x".into()),
             expired_pool: None,

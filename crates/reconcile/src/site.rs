@@ -81,6 +81,8 @@ pub enum Service {
 pub struct Pppoe {
     /// Where customers dial in.
     pub interfaces: Vec<String>,
+    /// VLANs on these interfaces whose callers are answered too, without an interface for each; from RouterOS 7.18 on.
+    pub vlans: Vec<VlanRange>,
     /// The router's end of every session.
     pub local_address: Ipv4Addr,
     /// Addresses for customers without one of their own.
@@ -89,6 +91,21 @@ pub struct Pppoe {
     pub expired_pool: Vec<AddressRange>,
     /// Name servers told to customers; none means the router's own end.
     pub dns: Vec<Ipv4Addr>,
+}
+
+/// Tags of VLANs from the first to the last, both included, 1 to 4094.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanRange {
+    /// The first tag.
+    pub first: u16,
+    /// The last tag, not below the first.
+    pub last: u16,
+}
+
+impl fmt::Display for VlanRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
+    }
 }
 
 /// A hotspot on one interface.

@@ -37,7 +37,7 @@ enum Asked {
     Dial {
         name: String,
         password: String,
-        /// The port it is on.
+        /// The port it is on, with the VLAN of its packets behind a colon: ether2:120.
         #[arg(long, default_value = "ether2")]
         interface: String,
         /// Its MAC address; one is made up by default.

@@ -5,6 +5,7 @@ use crate::Severity::{Blocker, Warning};
 use crate::finding::Finding;
 use crate::site::{AddressRange, Dhcp, Hotspot, Pppoe, Service};
 use ipnetwork::Ipv4Network;
+use model::RouterosVersion;
 use routeros::catalogue::{interface_bridge, interface_ethernet, interface_vlan};
 
 /// Names what is wrong with a chosen service on this router: its interfaces, its addresses, and how they fit together.
@@ -21,12 +22,39 @@ pub fn fits(facts: &FactsObserved, service: &Service) -> Vec<Finding> {
 fn fits_pppoe(facts: &FactsObserved, pppoe: &Pppoe) -> Vec<Finding> {
     let mut findings: Vec<_> =
         pppoe.interfaces.iter().filter_map(|interface| fits_interface(facts, interface, ServerKind::Pppoe)).collect();
+    findings.extend(fits_vlans(facts, pppoe));
     let own = AddressRange { first: pppoe.local_address, last: pppoe.local_address };
     let ranges: Vec<_> = pppoe.pool.iter().chain(&pppoe.expired_pool).copied().chain([own]).collect();
     findings.extend(fits_addresses(facts, &ranges, None));
     if pppoe.pool.iter().any(|range| pppoe.expired_pool.iter().any(|expired| touch(*range, *expired))) {
         let text = "The pools for customers and for expired customers share addresses.";
         findings.push(Finding::new(Blocker, "service-pools-share", text));
+    }
+    findings
+}
+
+/// The first RouterOS version whose PPPoE servers answer callers in VLANs without an interface for each.
+const VLAN_RANGE_SINCE: RouterosVersion = RouterosVersion::new(7, 18, 0);
+
+fn fits_vlans(facts: &FactsObserved, pppoe: &Pppoe) -> Vec<Finding> {
+    if !pppoe.vlans.is_empty() && facts.version < VLAN_RANGE_SINCE {
+        let text = format!(
+            "RouterOS {} answers callers in VLANs on interfaces of their own alone: choose those interfaces, or upgrade to {VLAN_RANGE_SINCE}.",
+            facts.version
+        );
+        return vec![Finding::new(Blocker, "service-vlan-version", text)];
+    }
+    let mut findings = Vec::new();
+    for interface in &facts.interfaces {
+        let Some((parent, tag)) = &interface.vlan else { continue };
+        let range = pppoe.vlans.iter().find(|range| range.first <= *tag && *tag <= range.last);
+        if let Some(range) = range.filter(|_| pppoe.interfaces.contains(parent)) {
+            let text = format!(
+                "VLAN {tag} of {parent} is the interface {} already: leave it out of {range}, or choose it.",
+                interface.name
+            );
+            findings.push(Finding::new(Blocker, "service-vlan", text));
+        }
     }
     findings
 }

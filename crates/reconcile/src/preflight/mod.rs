@@ -110,6 +110,8 @@ pub struct Interface {
     pub kind: String,
     /// The bridge it is a port of (`/interface/bridge/port`).
     pub bridge: Option<String>,
+    /// The interface that it is a VLAN of, and its tag.
+    pub vlan: Option<(String, u16)>,
     /// How it learns which device has which address, such as `reply-only`; `None` where its type's menu was not read.
     pub arp: Option<String>,
 }

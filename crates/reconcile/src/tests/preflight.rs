@@ -2,7 +2,7 @@
 
 use super::example::{now, site};
 use crate::preflight::*;
-use crate::{AddressRange, Dhcp, Finding, Service, Severity};
+use crate::{AddressRange, Dhcp, Finding, Service, Severity, VlanRange};
 use expect_test::{Expect, expect};
 use model::{Bytes, RouterosVersion, Supernet};
 
@@ -12,6 +12,7 @@ fn ready() -> FactsObserved {
         name: name.to_owned(),
         kind: kind.to_owned(),
         bridge: bridge.map(str::to_owned),
+        vlan: None,
         arp: (kind != "wg").then(|| "enabled".to_owned()),
     };
     FactsObserved {
@@ -339,4 +340,29 @@ fn dhcp_services() {
     "#]]
     .assert_eq(&roles(&facts).iter().map(|(name, role)| format!("{name}: {role:?}\n")).collect::<String>());
     assert_eq!(preflight(&facts), [], "every network has a DHCP server");
+}
+
+#[test]
+fn vlans_of_a_pppoe_service() {
+    let mut facts = ready();
+    facts.interfaces[1].bridge = None;
+    facts.addresses.pop();
+    let vlan = |name: &str, parent: &str, tag| Interface {
+        name: name.to_owned(),
+        vlan: Some((parent.to_owned(), tag)),
+        ..ready().interfaces[0].clone()
+    };
+    facts.interfaces.extend([vlan("office", "ether2", 150), vlan("camera", "ether2", 200), vlan("other", "ether3", 150)]);
+    let tagged = |service: &mut Service| {
+        if let Service::Pppoe(pppoe) = service {
+            pppoe.vlans = vec![VlanRange { first: 100, last: 199 }, VlanRange { first: 300, last: 300 }];
+        }
+    };
+    golden_services(&facts, tagged, &expect![[r#"
+        blocker service-vlan: VLAN 150 of ether2 is the interface office already: leave it out of 100-199, or choose it.
+    "#]]);
+    facts.version = RouterosVersion::new(7, 16, 2);
+    golden_services(&facts, tagged, &expect![[r#"
+        blocker service-vlan-version: RouterOS 7.16.2 answers callers in VLANs on interfaces of their own alone: choose those interfaces, or upgrade to 7.18.
+    "#]]);
 }

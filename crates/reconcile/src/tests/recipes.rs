@@ -36,12 +36,26 @@ fn pppoe() {
             /ppp/profile ppp-profile:pkg_00000000000070008000000000000001: address-list=(none) comment=mw:db1c1a2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1a2c9377 only-one=yes rate-limit="5M/10M 10M/20M 4M/8M 16s/16s" remote-address=mw-pppoe # profile of package Home 10
             /ppp/profile ppp-profile:pkg_00000000000070008000000000000004: address-list=(none) comment=mw:db1c1f2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1f2c9377 only-one=yes rate-limit=20M/50M remote-address=mw-pppoe # profile of package Home 50
             /ppp/profile ppp-profile:expired: address-list=mw-expired comment=mw:51ed473e93a4 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-expired only-one=yes rate-limit=256k/256k remote-address=mw-expired # profile of expired customers
-            /interface/pppoe-server/server pppoe-server:ether2: authentication=chap,mschap1,mschap2,pap comment=mw:3bbe0801cf13 default-profile=mw-expired disabled=no interface=ether2 keepalive-timeout=30 one-session-per-host=yes service-name=mw-ether2 # customers dial in on ether2
+            /interface/pppoe-server/server pppoe-server:ether2: authentication=chap,mschap1,mschap2,pap comment=mw:3bbe0801cf13 default-profile=mw-expired disabled=no interface=ether2 keepalive-timeout=30 one-session-per-host=yes pppoe-over-vlan-range=(none) service-name=mw-ether2 # customers dial in on ether2
             /ppp/secret ppp-secret:cus_00000000000070008000000000000001: caller-id=(none) comment=mw:792d23f94e29 disabled=no name=alice password=*** profile=mw-db1c1a2c9377 remote-address=(none) service=pppoe # customer alice is active, package Home 10
             /ppp/secret ppp-secret:cus_00000000000070008000000000000002: caller-id=(none) comment=mw:792d22f94e29 disabled=no name=bob password=*** profile=mw-expired remote-address=(none) service=pppoe # customer bob is expired, package Home 10
             /ppp/secret ppp-secret:cus_00000000000070008000000000000003: caller-id=(none) comment=mw:792d21f94e29 disabled=yes name=carol password=*** profile=mw-db1c1a2c9377 remote-address=(none) service=pppoe # customer carol is suspended, package Home 10
         "#]],
     );
+}
+
+#[test]
+fn pppoe_in_vlans() {
+    let mut site = site();
+    let Service::Pppoe(pppoe) = &mut site.services[0] else { unreachable!("the example's first service") };
+    pppoe.vlans = vec![VlanRange { first: 300, last: 300 }, VlanRange { first: 100, last: 199 }];
+    let range = |site: &Site| {
+        let server = wanted(site).objects.into_iter().find(|object| object.menu.path == "/interface/pppoe-server/server");
+        server.expect("a server").text("pppoe-over-vlan-range").map(str::to_owned)
+    };
+    assert_eq!(range(&site).as_deref(), Some("100-199,300"));
+    site.facts.version = model::RouterosVersion::new(7, 16, 2);
+    assert_eq!(range(&site), None, "preflight refuses it there");
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub enum Command {
         name: String,
         /// The password.
         password: String,
-        /// The port it is on.
+        /// The port it is on, with the VLAN of its packets behind a colon: `ether2:120`.
         interface: String,
         /// Its MAC address; one is made up where none is given.
         #[serde(default)]

@@ -28,7 +28,7 @@ pub enum Customer {
         /// Its MAC address; one is made up where none is given.
         #[serde(default)]
         mac: String,
-        /// The port it is on.
+        /// The port it is on, with the VLAN of its packets behind a colon: `ether2:120`.
         interface: String,
     },
     /// Joins a hotspot's network, and logs in when it has a user.
