@@ -193,7 +193,7 @@ const fn maybe(menu: &'static Menu, names: &'static [&'static str]) -> Ask {
 fn asks() -> Vec<Ask> {
     let yes = |name: &'static str| Query::Is(name, "true".into());
     let is = |name: &'static str, value: &'static str| Query::Is(name, value.into());
-    vec![
+    let mut asks = vec![
         ask(
             &cat::system_resource::MENU,
             &[
@@ -214,17 +214,6 @@ fn asks() -> Vec<Ask> {
             &[cat::system_device_mode::HOTSPOT, cat::system_device_mode::SCHEDULER, cat::system_device_mode::FETCH],
         ),
         ask(&cat::system_package::MENU, &[cat::system_package::NAME, cat::system_package::DISABLED]),
-        ask(&cat::interface::MENU, &[cat::interface::NAME, cat::interface::TYPE, cat::interface::DYNAMIC]),
-        ask(
-            &cat::interface_bridge_port::MENU,
-            &[cat::interface_bridge_port::INTERFACE, cat::interface_bridge_port::BRIDGE, cat::interface_bridge_port::DISABLED],
-        ),
-        ask(&cat::interface_ethernet::MENU, &[cat::interface_ethernet::NAME, cat::interface_ethernet::ARP]),
-        ask(&cat::interface_bridge::MENU, &[cat::interface_bridge::NAME, cat::interface_bridge::ARP]),
-        ask(
-            &cat::interface_vlan::MENU,
-            &[cat::interface_vlan::NAME, cat::interface_vlan::INTERFACE, cat::interface_vlan::VLAN_ID, cat::interface_vlan::ARP],
-        ),
         ask(&cat::ip_address::MENU, &[cat::ip_address::ADDRESS, cat::ip_address::INTERFACE, cat::ip_address::DISABLED]),
         ask(&cat::ip_pool::MENU, &[cat::ip_pool::NAME, cat::ip_pool::RANGES, cat::ip_pool::COMMENT]),
         ask(
@@ -267,6 +256,24 @@ fn asks() -> Vec<Ask> {
             query: Some(is(cat::ip_service::NAME, "api")),
             ..ask(&cat::ip_service::MENU, &[cat::ip_service::PORT, cat::ip_service::ADDRESS, cat::ip_service::DISABLED])
         },
+    ];
+    asks.extend(interface_asks());
+    asks
+}
+
+fn interface_asks() -> Vec<Ask> {
+    vec![
+        ask(&cat::interface::MENU, &[cat::interface::NAME, cat::interface::TYPE, cat::interface::DYNAMIC]),
+        ask(
+            &cat::interface_bridge_port::MENU,
+            &[cat::interface_bridge_port::INTERFACE, cat::interface_bridge_port::BRIDGE, cat::interface_bridge_port::DISABLED],
+        ),
+        ask(&cat::interface_ethernet::MENU, &[cat::interface_ethernet::NAME, cat::interface_ethernet::ARP]),
+        ask(&cat::interface_bridge::MENU, &[cat::interface_bridge::NAME, cat::interface_bridge::ARP]),
+        ask(
+            &cat::interface_vlan::MENU,
+            &[cat::interface_vlan::NAME, cat::interface_vlan::INTERFACE, cat::interface_vlan::VLAN_ID, cat::interface_vlan::ARP],
+        ),
     ]
 }
 

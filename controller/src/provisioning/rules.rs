@@ -134,7 +134,7 @@ pub fn check(services: &[ServiceChoice], supernet: Supernet) -> Result<(), Servi
     if pppoe > 1 {
         return Err(fault("services", "a router has one PPPoE service; give it all its interfaces"));
     }
-    if let Some(name) = interfaces.iter().find(|name| name.is_empty() || name.len() > 64 || !name.is_ascii()) {
+    if let Some(name) = interfaces.iter().find(|name| !is_name(name)) {
         return Err(fault("interfaces", format!("`{name}` is not an interface's name")));
     }
     interfaces.sort();
@@ -149,6 +149,11 @@ pub fn check(services: &[ServiceChoice], supernet: Supernet) -> Result<(), Servi
         return Err(fault("pool", format!("{} and {} overlap", pair[0], pair[1])));
     }
     Ok(())
+}
+
+/// Says whether an interface may be called that; what is made of the name fits into a line that people read and type.
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
 fn overlaps(range: &AddressRange, network: Ipv4Network) -> bool {
@@ -311,6 +316,9 @@ mod tests {
     fn what_makes_no_sense_is_named() {
         let field = |services: &[ServiceChoice]| check(services, Supernet::default()).expect_err("refused").field;
         assert_eq!(field(&[pppoe("bridge"), hotspot(None)]), "interfaces");
+        for name in ["", "a\nb", "caf\u{e9}", &"a".repeat(65)] {
+            assert_eq!(field(&[pppoe(name)]), "interfaces", "{name}");
+        }
         assert_eq!(field(&[pppoe("a"), pppoe("b")]), "services");
         assert_eq!(field(&[hotspot(Some("10.10.0.1/16"))]), "pool");
         assert_eq!(field(&[hotspot(Some("192.168.88.0/24"))]), "gateway");

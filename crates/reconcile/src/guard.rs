@@ -269,7 +269,7 @@ fn former(change: &Change, name: &str, value: &Value) -> Result<Option<String>, 
 }
 
 /// Writes a text as a script's string; `None` for what is not plain ASCII, which scripts carry in the code page of the moment.
-fn quote(text: &str) -> Option<String> {
+pub(crate) fn quote(text: &str) -> Option<String> {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

@@ -3,6 +3,7 @@
 use super::{FactsObserved, Interface, Role, ServerKind, roles};
 use crate::Severity::{Blocker, Warning};
 use crate::finding::Finding;
+use crate::guard::quote;
 use crate::site::{AddressRange, Dhcp, Hotspot, Pppoe, Service};
 use ipnetwork::Ipv4Network;
 use model::RouterosVersion;
@@ -100,9 +101,11 @@ fn not_pinned(dhcp: &Dhcp, interface: Option<&Interface>) -> Finding {
         _ => None,
     });
     let finding = Finding::new(Warning, "dhcp-not-pinned", text);
-    match menu {
-        Some(menu) => finding.command(format!("{menu}/set [find name=\"{name}\"] {}={REPLY_ONLY}", interface_bridge::ARP)),
-        None => finding,
+    match (menu, quote(name)) {
+        (Some(menu), Some(name)) => {
+            finding.command(format!("{menu}/set [find name={name}] {}={REPLY_ONLY}", interface_bridge::ARP))
+        }
+        _ => finding,
     }
 }
 

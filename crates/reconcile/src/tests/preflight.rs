@@ -339,6 +339,10 @@ fn dhcp_services() {
         wg-mastwire: Tunnel
     "#]]
     .assert_eq(&roles(&facts).iter().map(|(name, role)| format!("{name}: {role:?}\n")).collect::<String>());
+    facts.interfaces[2].name = "the \"lan\"".to_owned();
+    let quoted = fits(&facts, &Service::Dhcp(Dhcp { interface: facts.interfaces[2].name.clone(), ..dhcp(true) }));
+    let command = r#"/interface/ethernet/set [find name="the \"lan\""] arp=reply-only"#;
+    assert_eq!(quoted.iter().find_map(|finding| finding.command.as_deref()), Some(command));
     assert_eq!(preflight(&facts), [], "every network has a DHCP server");
 }
 
@@ -358,11 +362,19 @@ fn vlans_of_a_pppoe_service() {
             pppoe.vlans = vec![VlanRange { first: 100, last: 199 }, VlanRange { first: 300, last: 300 }];
         }
     };
-    golden_services(&facts, tagged, &expect![[r#"
+    golden_services(
+        &facts,
+        tagged,
+        &expect![[r#"
         blocker service-vlan: VLAN 150 of ether2 is the interface office already: leave it out of 100-199, or choose it.
-    "#]]);
+    "#]],
+    );
     facts.version = RouterosVersion::new(7, 16, 2);
-    golden_services(&facts, tagged, &expect![[r#"
+    golden_services(
+        &facts,
+        tagged,
+        &expect![[r#"
         blocker service-vlan-version: RouterOS 7.16.2 answers callers in VLANs on interfaces of their own alone: choose those interfaces, or upgrade to 7.18.
-    "#]]);
+    "#]],
+    );
 }
