@@ -141,7 +141,12 @@ fn label(menu: &Menu, text: impl Fn(&'static str) -> Option<String>) -> Option<S
         return Some(name);
     }
     let nameless = &[ip_firewall_filter::CHAIN, ip_firewall_filter::ACTION, ip_hotspot_walled_garden::DST_HOST];
-    let names = if menu.key.is_empty() { nameless } else { menu.key };
+    let device = &[lease::ADDRESS, lease::MAC_ADDRESS];
+    let names: &[&str] = match menu.key {
+        [] => nameless,
+        _ if is_lease(menu) => device,
+        key => key,
+    };
     let parts: Vec<_> = names.iter().filter_map(|name| text(name)).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
