@@ -12,8 +12,15 @@ use std::io::Write as _;
 use system_tests::recordings;
 use system_tests::world::{Router, config, customer, isp, onboard, package_with, pay, serve, until_in_sync, until_online};
 
-const MENUS: [&str; 6] =
-    ["/ppp/secret", "/ppp/active", "/ip/hotspot/user", "/queue/simple", "/ip/firewall/address-list", "/system/scheduler"];
+const MENUS: [&str; 7] = [
+    "/ppp/secret",
+    "/ppp/active",
+    "/ip/hotspot/user",
+    "/ip/dhcp-server/lease",
+    "/queue/simple",
+    "/ip/firewall/address-list",
+    "/system/scheduler",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn routers_are_sent_what_they_have() {
@@ -45,6 +52,7 @@ async fn routers_are_sent_what_they_have() {
 async fn live(test: &TestApp, isp: &TestTenant, router: &Router) {
     let name = &router.serial;
     let services = json!([
+        { "kind": "dhcp", "interface": "ether2", "gateway": "192.168.9.1/24", "pool": "192.168.9.100-192.168.9.199", "pin": true },
         { "kind": "pppoe", "interfaces": ["ether3"] },
         { "kind": "hotspot", "interface": "ether4", "dns_name": "login.isp.example", "walled_garden": ["pay.isp.example"] },
     ]);
@@ -60,7 +68,7 @@ async fn live(test: &TestApp, isp: &TestTenant, router: &Router) {
 
     let jane = customer(test, isp, router, &home, &format!("jane-{name}")).await;
     let phone = customer(test, isp, router, &day, &format!("phone-{name}")).await;
-    let shop = json!({ "login": format!("shop-{name}"), "router": router.id, "package": office, "address": "192.168.9.20" });
+    let shop = json!({ "login": format!("shop-{name}"), "router": router.id, "package": office, "address": "192.168.9.20", "mac": "02:00:00:00:00:20" });
     let shop = test.call("POST", "/api/v1/customers", &isp.token, Some(shop)).await.expect(201).text("id");
     for customer in [&jane, &phone, &shop] {
         pay(test, isp, customer, 1_000).await;

@@ -2,6 +2,7 @@
 
 mod bad_luck;
 mod contract;
+mod dhcp;
 mod expiry;
 mod fairness;
 mod first_contact;

@@ -4,7 +4,10 @@
 use controller::testing::TestApp;
 use routeros_sim::control::Command;
 use serde_json::json;
-use system_tests::world::{config, customer, fares, onboard, package, pay, serve, until};
+use system_tests::world::{
+    config, customer, customer_with, dial_on, fares, isp, onboard, package, pay, planned, row, serve, until, until_in_sync,
+    until_online,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_puts_the_customer_online() {
@@ -34,4 +37,47 @@ async fn a_payment_puts_the_customer_online() {
     })
     .await;
     assert_eq!(serve(&test, &alpha, &router, services).await["writes"], 0, "with a customer too, the second pass writes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_in_vlans_are_answered_from_their_own_device_alone() {
+    const BOX: &str = "02:00:00:00:00:01";
+    let test = TestApp::running().await;
+    let alpha = isp(&test, "Alpha").await;
+    for version in ["7.20.8", "7.21.5", "7.22.3"] {
+        let router = onboard(&test, &alpha, &format!("mast {version}"), config("CHR", version, &format!("CHR-{version}"))).await;
+        serve(&test, &alpha, &router, json!([{ "kind": "pppoe", "interfaces": ["ether3"], "vlans": "300,100-199" }])).await;
+        let server = row(&router, "/interface/pppoe-server/server", &["interface=ether3"]).await;
+        assert_eq!(server["pppoe-over-vlan-range"], "100-199,300", "{version}");
+        let home = package(&test, &alpha, "pppoe", &format!("Home {version}"), 150_000).await;
+        let login = format!("jane-{version}");
+        let jane = customer_with(&test, &alpha, &router, &home, &login, json!({ "mac": BOX })).await;
+        pay(&test, &alpha, &jane, 150_000).await;
+        until_in_sync(&test, &alpha, &router).await;
+
+        dial_on(&router, "ether3:120", &login, "dial-1234").await;
+        assert_eq!(fares(&router, &login).await["reason"], "authentication failed", "{version}: another device than hers");
+        router.sim.control(Command::Hangup { name: login.clone() }).await.expect("it is switched off");
+        let dial = async |interface: &str| {
+            let (name, password) = (login.clone(), "dial-1234".to_owned());
+            router
+                .sim
+                .control(Command::Dial { name, password, interface: interface.to_owned(), mac: BOX.to_owned() })
+                .await
+                .expect("it dials")
+        };
+        assert_eq!(dial("ether3:200").await["reason"], "no PPPoE server answers", "{version}");
+        dial("ether3:120").await;
+        until_online(&router, &login, true).await;
+        assert_eq!(fares(&router, &login).await["limit"], json!([5_000_000, 10_000_000]), "{version}");
+        until_in_sync(&test, &alpha, &router).await;
+        let plan = planned(&test, &alpha, &router).await;
+        assert_eq!(plan["writes"], 0, "{version}: {plan}");
+
+        // Taken back, the router is as if there had never been any.
+        serve(&test, &alpha, &router, json!([{ "kind": "pppoe", "interfaces": ["ether3"] }])).await;
+        let server = row(&router, "/interface/pppoe-server/server", &["interface=ether3"]).await;
+        assert_eq!(server["pppoe-over-vlan-range"].as_str().unwrap_or_default(), "", "{version}");
+        assert_eq!(planned(&test, &alpha, &router).await["writes"], 0, "{version}");
+    }
 }

@@ -144,7 +144,7 @@ pub(super) struct Add {
     /// An address of the customer's own; a static customer must have one
     #[arg(long)]
     address: Option<Ipv4Addr>,
-    /// The only device that may connect
+    /// The only device that may connect; a static customer's is given the address where the router has a DHCP service for it
     #[arg(long)]
     mac: Option<String>,
     /// Ask for the password, or read it as one line when piped, instead of making one

@@ -56,6 +56,8 @@ pub(super) enum Routers {
     /// Chooses all that the router offers; nothing is written to it before `router apply`
     #[command(after_help = "Examples:\n  \
         mastwire-controller router services mast-1 --pppoe ether2,ether3 --hotspot bridge1=192.168.88.1/24\n  \
+        mastwire-controller router services mast-1 --pppoe ether2 --vlans 100-199,300\n  \
+        mastwire-controller router services mast-1 --dhcp lan=192.168.50.1/24 --strangers 192.168.50.200-192.168.50.250 --pin\n  \
         mastwire-controller router services mast-1 --none")]
     Services(Services),
     /// Shows what would change on the router now
@@ -154,13 +156,16 @@ pub(super) struct Texts {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("choice").required(true).multiple(true).args(["pppoe", "hotspot", "none"]))]
+#[command(group = ArgGroup::new("choice").required(true).multiple(true).args(["pppoe", "hotspot", "dhcp", "none"]))]
 pub(super) struct Services {
     #[command(flatten)]
     which: Which,
     /// Interfaces on which customers dial in
     #[arg(long, value_name = "INTERFACE,…", value_delimiter = ',')]
     pppoe: Vec<String>,
+    /// VLANs on these interfaces whose callers are answered as well as untagged ones, such as 100-199,300
+    #[arg(long, value_name = "RANGE,…", requires = "pppoe")]
+    vlans: Option<String>,
     /// The router's end of PPPoE sessions
     #[arg(long, value_name = "ADDRESS", requires = "pppoe")]
     local_address: Option<Ipv4Addr>,
@@ -172,26 +177,42 @@ pub(super) struct Services {
     expired_pool: Option<String>,
     /// An interface with a login page, and the router's address on it; may be given several times
     #[arg(long, value_name = "INTERFACE[=GATEWAY]")]
-    hotspot: Vec<HotspotPort>,
+    hotspot: Vec<Lan>,
     /// The login page's host name
     #[arg(long, value_name = "NAME", requires = "hotspot")]
     dns_name: Option<String>,
     /// Hosts that are open before login
     #[arg(long, value_name = "HOST,…", value_delimiter = ',', requires = "hotspot")]
     walled_garden: Vec<String>,
+    /// An interface on which static customers' devices are given their addresses, and the router's address on it; may be given several
+    /// times
+    #[arg(long, value_name = "INTERFACE[=GATEWAY]")]
+    dhcp: Vec<Lan>,
+    /// Addresses for devices that are nobody's, as first-last: held like expired customers; they get none without
+    #[arg(long, value_name = "RANGE", requires = "dhcp")]
+    strangers: Option<String>,
+    /// For how many seconds a device has its address
+    #[arg(long, value_name = "SECONDS", requires = "dhcp")]
+    lease_seconds: Option<u32>,
+    /// Name servers told to these customers
+    #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',', requires = "dhcp")]
+    dns: Vec<Ipv4Addr>,
+    /// Learn from leases alone which device has which address; the plan says what you then set on the interface
+    #[arg(long, requires = "dhcp")]
+    pin: bool,
     /// Offer nothing
-    #[arg(long, conflicts_with_all = ["pppoe", "hotspot"])]
+    #[arg(long, conflicts_with_all = ["pppoe", "hotspot", "dhcp"])]
     none: bool,
 }
 
-/// A hotspot's interface, with its gateway unless the default is good.
+/// A service's interface, with its gateway unless the default is good.
 #[derive(Debug, Clone)]
-struct HotspotPort {
+struct Lan {
     interface: String,
     gateway: Option<Ipv4Network>,
 }
 
-impl FromStr for HotspotPort {
+impl FromStr for Lan {
     type Err = ipnetwork::IpNetworkError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -321,14 +342,18 @@ impl Services {
     async fn run(self, client: &Client) -> anyhow::Result<String> {
         let id = self.which.id(client).await?;
         let pppoe = (!self.pppoe.is_empty()).then(|| {
-            json!({ "kind": "pppoe", "interfaces": self.pppoe, "local_address": self.local_address, "pool": self.pool,
+            json!({ "kind": "pppoe", "interfaces": self.pppoe, "vlans": self.vlans, "local_address": self.local_address, "pool": self.pool,
                     "expired_pool": self.expired_pool })
         });
         let hotspot = self.hotspot.iter().map(|port| {
             json!({ "kind": "hotspot", "interface": port.interface, "gateway": port.gateway, "dns_name": self.dns_name,
                     "walled_garden": self.walled_garden })
         });
-        let services: Vec<Value> = pppoe.into_iter().chain(hotspot).collect();
+        let dhcp = self.dhcp.iter().map(|lan| {
+            json!({ "kind": "dhcp", "interface": lan.interface, "gateway": lan.gateway, "pool": self.strangers,
+                    "lease_seconds": self.lease_seconds, "dns": self.dns, "pin": self.pin })
+        });
+        let services: Vec<Value> = pppoe.into_iter().chain(hotspot).chain(dhcp).collect();
         let call = Call::put(["routers", &id, "services"]).json(&json!({ "services": services }));
         client
             .done(

@@ -16,7 +16,7 @@ use routeros::codec::Row;
 use routeros::errors::TrapKind;
 use routeros::{Command, Query};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// The tunnel's interface, as enrolment names it.
@@ -167,6 +167,7 @@ fn describe(role: &Role) -> String {
         Role::Port { bridge } => format!("port of {bridge}"),
         Role::Serves { kind: ServerKind::Pppoe } => "serves pppoe".to_owned(),
         Role::Serves { kind: ServerKind::Hotspot } => "serves hotspot".to_owned(),
+        Role::Serves { kind: ServerKind::Dhcp } => "serves dhcp".to_owned(),
         Role::Lan { address } => format!("lan {address}"),
         Role::Free => "free".to_owned(),
     }
@@ -192,7 +193,7 @@ const fn maybe(menu: &'static Menu, names: &'static [&'static str]) -> Ask {
 fn asks() -> Vec<Ask> {
     let yes = |name: &'static str| Query::Is(name, "true".into());
     let is = |name: &'static str, value: &'static str| Query::Is(name, value.into());
-    vec![
+    let mut asks = vec![
         ask(
             &cat::system_resource::MENU,
             &[
@@ -213,11 +214,6 @@ fn asks() -> Vec<Ask> {
             &[cat::system_device_mode::HOTSPOT, cat::system_device_mode::SCHEDULER, cat::system_device_mode::FETCH],
         ),
         ask(&cat::system_package::MENU, &[cat::system_package::NAME, cat::system_package::DISABLED]),
-        ask(&cat::interface::MENU, &[cat::interface::NAME, cat::interface::TYPE, cat::interface::DYNAMIC]),
-        ask(
-            &cat::interface_bridge_port::MENU,
-            &[cat::interface_bridge_port::INTERFACE, cat::interface_bridge_port::BRIDGE, cat::interface_bridge_port::DISABLED],
-        ),
         ask(&cat::ip_address::MENU, &[cat::ip_address::ADDRESS, cat::ip_address::INTERFACE, cat::ip_address::DISABLED]),
         ask(&cat::ip_pool::MENU, &[cat::ip_pool::NAME, cat::ip_pool::RANGES, cat::ip_pool::COMMENT]),
         ask(
@@ -227,6 +223,15 @@ fn asks() -> Vec<Ask> {
                 cat::interface_pppoe_server_server::INTERFACE,
                 cat::interface_pppoe_server_server::COMMENT,
                 cat::interface_pppoe_server_server::DISABLED,
+            ],
+        ),
+        ask(
+            &cat::ip_dhcp_server::MENU,
+            &[
+                cat::ip_dhcp_server::NAME,
+                cat::ip_dhcp_server::INTERFACE,
+                cat::ip_dhcp_server::COMMENT,
+                cat::ip_dhcp_server::DISABLED,
             ],
         ),
         maybe(
@@ -251,6 +256,24 @@ fn asks() -> Vec<Ask> {
             query: Some(is(cat::ip_service::NAME, "api")),
             ..ask(&cat::ip_service::MENU, &[cat::ip_service::PORT, cat::ip_service::ADDRESS, cat::ip_service::DISABLED])
         },
+    ];
+    asks.extend(interface_asks());
+    asks
+}
+
+fn interface_asks() -> Vec<Ask> {
+    vec![
+        ask(&cat::interface::MENU, &[cat::interface::NAME, cat::interface::TYPE, cat::interface::DYNAMIC]),
+        ask(
+            &cat::interface_bridge_port::MENU,
+            &[cat::interface_bridge_port::INTERFACE, cat::interface_bridge_port::BRIDGE, cat::interface_bridge_port::DISABLED],
+        ),
+        ask(&cat::interface_ethernet::MENU, &[cat::interface_ethernet::NAME, cat::interface_ethernet::ARP]),
+        ask(&cat::interface_bridge::MENU, &[cat::interface_bridge::NAME, cat::interface_bridge::ARP]),
+        ask(
+            &cat::interface_vlan::MENU,
+            &[cat::interface_vlan::NAME, cat::interface_vlan::INTERFACE, cat::interface_vlan::VLAN_ID, cat::interface_vlan::ARP],
+        ),
     ]
 }
 
@@ -390,10 +413,27 @@ fn interfaces(answers: &Answers) -> Vec<Interface> {
         .enabled(&cat::interface_bridge_port::MENU)
         .filter_map(|row| Some((row.text(cat::interface_bridge_port::INTERFACE)?, row.text(cat::interface_bridge_port::BRIDGE)?)))
         .collect();
+    let arps = [&cat::interface_ethernet::MENU, &cat::interface_bridge::MENU, &cat::interface_vlan::MENU]
+        .into_iter()
+        .flat_map(|menu| answers.rows(menu))
+        .filter_map(|row| Some((row.text(cat::interface_bridge::NAME)?, row.text(cat::interface_bridge::ARP)?)));
+    let arps: BTreeMap<&str, &str> = arps.collect();
+    let vlan = |name: &str| {
+        let row =
+            answers.rows(&cat::interface_vlan::MENU).iter().find(|row| row.text(cat::interface_vlan::NAME) == Some(name))?;
+        Some((row.text(cat::interface_vlan::INTERFACE)?.to_owned(), row.text(cat::interface_vlan::VLAN_ID)?.parse().ok()?))
+    };
     let interface = |row: &Row| {
         let name = row.text(cat::interface::NAME)?;
         let bridge = ports.iter().find(|(port, _)| *port == name).map(|(_, bridge)| (*bridge).to_owned());
-        Some(Interface { name: name.to_owned(), kind: row.text(cat::interface::TYPE).unwrap_or_default().to_owned(), bridge })
+        let kind = row.text(cat::interface::TYPE).unwrap_or_default().to_owned();
+        Some(Interface {
+            name: name.to_owned(),
+            kind,
+            bridge,
+            vlan: vlan(name),
+            arp: arps.get(name).map(|arp| (*arp).to_owned()),
+        })
     };
     answers.rows(&cat::interface::MENU).iter().filter(|row| !is_session(row)).filter_map(interface).collect()
 }
@@ -443,7 +483,13 @@ fn servers(answers: &Answers) -> Vec<Server> {
         interface: text(row, cat::ip_hotspot::INTERFACE),
         ours: row.text(cat::ip_hotspot::NAME).is_some_and(|name| name.starts_with(reconcile::NAME_PREFIX)),
     });
-    pppoe.chain(hotspot).collect()
+    let dhcp = answers.enabled(&cat::ip_dhcp_server::MENU).map(|row| Server {
+        kind: ServerKind::Dhcp,
+        name: text(row, cat::ip_dhcp_server::NAME),
+        interface: text(row, cat::ip_dhcp_server::INTERFACE),
+        ours: is_ours(row),
+    });
+    pppoe.chain(hotspot).chain(dhcp).collect()
 }
 
 /// `immediate-gw` reads `192.0.2.1%ether1`; without it, a gateway that is no address is an interface.

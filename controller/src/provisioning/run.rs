@@ -376,6 +376,9 @@ fn command(print: &Print, version: RouterosVersion) -> Command {
         let conditions = print.any_of.iter().map(|(name, value)| Query::Is(name, (*value).into())).collect();
         command = command.query(&Query::Any(conditions));
     }
+    if let Some((name, value)) = print.except {
+        command = command.query(&Query::Not(Box::new(Query::Is(name, value.into()))));
+    }
     let has_secrets = print.menu.args.iter().any(|arg| arg.access == Access::Secret && print.proplist.contains(&arg.name));
     if has_secrets && version >= SECRETS_HIDDEN_SINCE { command.show_sensitive() } else { command }
 }

@@ -269,7 +269,7 @@ fn former(change: &Change, name: &str, value: &Value) -> Result<Option<String>, 
 }
 
 /// Writes a text as a script's string; `None` for what is not plain ASCII, which scripts carry in the code page of the moment.
-fn quote(text: &str) -> Option<String> {
+pub(crate) fn quote(text: &str) -> Option<String> {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
@@ -292,6 +292,7 @@ pub fn print() -> crate::Print {
         menu: &scheduler::MENU,
         proplist: vec![ID, scheduler::NAME, scheduler::COMMENT],
         any_of: vec![(scheduler::NAME, NAME)],
+        except: None,
     }
 }
 

@@ -7,13 +7,14 @@ use routeros::catalogue as cat;
 use routeros::catalogue::{Access, Menu};
 
 /// The menus that recipes fill, each before those that refer to it.
-pub const MANAGED: [&Menu; 17] = [
+pub const MANAGED: [&Menu; 18] = [
     // A grant is never on the router before the fuse that ends it; what a fuse names by tag may still be missing.
     &cat::system_scheduler::MENU,
     &cat::ip_pool::MENU,
     &cat::ip_address::MENU,
     &cat::ip_dhcp_server_network::MENU,
     &cat::ip_dhcp_server::MENU,
+    &cat::ip_dhcp_server_lease::MENU,
     &cat::ppp_profile::MENU,
     &cat::interface_pppoe_server_server::MENU,
     &cat::ip_hotspot_profile::MENU,
@@ -63,8 +64,15 @@ pub fn rank(menu: &Menu) -> usize {
 /// wants nothing there, because something of ours may be left in them; those of a hotspot that cannot run are not, so that what is in them stays.
 #[must_use]
 pub fn observe_list(site: &Site) -> Vec<Print> {
-    let managed = MANAGED.into_iter().map(|menu| Print { menu, proplist: properties(menu, site), any_of: rows(menu) });
-    let sessions = SESSIONS.into_iter().map(|(menu, names)| Print { menu, proplist: names.to_vec(), any_of: Vec::new() });
+    let managed = MANAGED.into_iter().map(|menu| {
+        // Leases of devices that come and go are the router's own, and there may be thousands.
+        let leases = menu.path == cat::ip_dhcp_server_lease::MENU.path;
+        Print { menu, proplist: properties(menu, site), any_of: rows(menu), except: leases.then_some((DYNAMIC, "true")) }
+    });
+    let sessions = SESSIONS.into_iter().map(|(menu, names)| {
+        let proplist = names.to_vec();
+        Print { menu, proplist, any_of: Vec::new(), except: None }
+    });
     let hotspot = site.facts.hotspot == HotspotSupport::Ready;
     managed.chain(sessions).filter(|print| hotspot || !print.menu.path.starts_with(cat::ip_hotspot::MENU.path)).collect()
 }

@@ -85,4 +85,6 @@ pub struct Print {
     pub proplist: Vec<&'static str>,
     /// Rows to ask for: those for which any of these pairs holds, or all where there are none.
     pub any_of: Vec<(&'static str, &'static str)>,
+    /// Rows to leave out: those for which this pair holds; one that lacks the property is asked for.
+    pub except: Option<(&'static str, &'static str)>,
 }

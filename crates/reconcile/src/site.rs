@@ -72,6 +72,8 @@ pub enum Service {
     Pppoe(Pppoe),
     /// Customers log in on a page.
     Hotspot(Hotspot),
+    /// Customers' devices are given the addresses that are their customers' own.
+    Dhcp(Dhcp),
 }
 
 /// A PPPoE service; one router has at most one, on any number of interfaces.
@@ -79,6 +81,8 @@ pub enum Service {
 pub struct Pppoe {
     /// Where customers dial in.
     pub interfaces: Vec<String>,
+    /// VLANs on these interfaces whose callers are answered too, without an interface for each; from RouterOS 7.18 on.
+    pub vlans: Vec<VlanRange>,
     /// The router's end of every session.
     pub local_address: Ipv4Addr,
     /// Addresses for customers without one of their own.
@@ -87,6 +91,21 @@ pub struct Pppoe {
     pub expired_pool: Vec<AddressRange>,
     /// Name servers told to customers; none means the router's own end.
     pub dns: Vec<Ipv4Addr>,
+}
+
+/// Tags of VLANs from the first to the last, both included, 1 to 4094.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanRange {
+    /// The first tag.
+    pub first: u16,
+    /// The last tag, not below the first.
+    pub last: u16,
+}
+
+impl fmt::Display for VlanRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
+    }
 }
 
 /// A hotspot on one interface.
@@ -102,6 +121,25 @@ pub struct Hotspot {
     pub dns_name: Option<String>,
     /// Hosts that are open before login: the portal and the API, never the systems' probe hosts.
     pub walled_garden: Vec<String>,
+}
+
+/// A DHCP service on one interface. A static customer whose address lies in its network and whose device is known gets a lease of it.
+#[derive(Debug, Clone)]
+pub struct Dhcp {
+    /// Where customers connect.
+    pub interface: String,
+    /// The router's address and the customers' network, such as 192.168.50.1/24.
+    pub gateway: Ipv4Network,
+    /// Addresses for devices that are nobody's, inside the gateway's network; such devices are held like expired customers. Without
+    /// any they get no address.
+    pub pool: Vec<AddressRange>,
+    /// Seconds for which a device has its address; it asks again after half of them.
+    pub lease_s: u32,
+    /// Name servers told to customers; none means the router itself.
+    pub dns: Vec<Ipv4Addr>,
+    /// Whether the router learns from its leases alone which device has which address. It holds once the interface's own `arp` is
+    /// `reply-only`, which is the operator's to set.
+    pub pin: bool,
 }
 
 /// Addresses from the first to the last, both included.
@@ -206,7 +244,7 @@ pub struct Customer {
     pub package: PackageId,
     /// An address of the customer's own; a static customer must have one.
     pub address: Option<Ipv4Addr>,
-    /// The only device that may connect, as `AA:BB:CC:DD:EE:FF`.
+    /// The only device that may connect, as `AA:BB:CC:DD:EE:FF`; the one that a static customer's lease is for.
     pub mac_lock: Option<String>,
     /// Since when the router counts this customer's online time and volume: the beginning of the last grants without a gap between them,
     /// also of ones that have ended. When it changes, the counters of a hotspot login begin anew.

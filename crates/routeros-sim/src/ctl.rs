@@ -37,7 +37,7 @@ enum Asked {
     Dial {
         name: String,
         password: String,
-        /// The port it is on.
+        /// The port it is on, with the VLAN of its packets behind a colon: ether2:120.
         #[arg(long, default_value = "ether2")]
         interface: String,
         /// Its MAC address; one is made up by default.
@@ -57,6 +57,16 @@ enum Asked {
     },
     /// Switch on a host with an address of its own.
     Static { address: Ipv4Addr },
+    /// Bring a device to a network in which addresses are given out.
+    Dhcp {
+        mac: String,
+        /// The port or bridge it is on.
+        #[arg(long, default_value = "ether2")]
+        interface: String,
+        /// The address that it takes without asking.
+        #[arg(long)]
+        address: Option<Ipv4Addr>,
+    },
     /// Tell how every customer fares.
     Customers,
     /// Ping an address through the tunnel that has a peer for it.
@@ -147,6 +157,7 @@ impl Asked {
                 Command::HotspotLogin { mac, interface, user, password: password.unwrap_or_default() }
             }
             Self::Static { address } => Command::Static { address },
+            Self::Dhcp { mac, interface, address } => Command::Dhcp { mac, interface, address },
             Self::Customers => Command::Customers,
             Self::Ping { address } => Command::Ping { address },
             Self::Print { path, queries } => Command::Print { path, queries },

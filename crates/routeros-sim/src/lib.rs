@@ -20,6 +20,8 @@
 //! - `only-one` refuses the second session instead of ending the first.
 //! - A jump of the clock plans every scheduler entry anew; what was due in between is not made up for.
 //! - An existing scheduler entry does not run while the device-mode forbids the scheduler.
+//! - A device's own lease waits until the device asks again; the lease that it had as a stranger goes on until then. A lease that is
+//!   changed or removed takes nothing from a device that has its address already.
 //! - What comes as an `exec` request over SSH is one script: it is parsed as a whole and ended by its first failure, whose text is
 //!   printed.
 //!
@@ -29,6 +31,8 @@
 //! - A closed API answers inside the tunnel with a refusal, where a router's firewall stays silent.
 //! - `/tool/fetch` and `/import` run from the console and from scripts, not over the API.
 //! - A firewall rule with a condition that [`device::Packet`] cannot answer matches nothing.
+//! - DHCP is a question and an answer between device and router: no packets, no relays, no options, and a hotspot's guests get their
+//!   addresses without a lease.
 //! - Queues cut speeds; bursts, parents and priorities are kept but change nothing.
 
 pub mod api;

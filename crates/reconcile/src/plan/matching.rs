@@ -7,12 +7,16 @@ use crate::recipes::{COMMENT, NAME_PREFIX};
 use crate::{Finding, Severity, menus};
 use model::Tag;
 use routeros::catalogue::{
-    Access, Kind, Menu, Shape, ip_firewall_filter, ip_hotspot_user, ip_hotspot_walled_garden, ip_pool, ppp_secret,
+    Access, Kind, Menu, Shape, ip_dhcp_server_lease as lease, ip_firewall_filter, ip_hotspot_user, ip_hotspot_walled_garden,
+    ip_pool, ppp_secret,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The argument that names a row, in every menu that has names; spelled alike in all of them.
 const NAME: &str = ip_pool::NAME;
+
+/// The server of a lease that holds in all of them.
+const ALL_SERVERS: &str = "all";
 
 /// An object and its row, if it has one.
 #[derive(Clone, Copy)]
@@ -53,16 +57,18 @@ impl<'a> Matching<'a> {
     /// for each other in a circle, one row is evicted, to be removed first and added again.
     fn sort(mut self) -> Self {
         let mut held: BTreeMap<Key, &ObjectKey> =
-            self.existing().filter_map(|(object, row)| Some((row_key(self.menu, row)?, &object.key))).collect();
+            self.existing().flat_map(|(object, row)| row_keys(self.menu, row).map(|key| (key, &object.key))).collect();
         let mut waiting: Vec<_> = self.existing().collect();
         while !waiting.is_empty() {
             let free = |(object, _): &(&Object, &Row)| {
-                object_key(object).is_none_or(|key| held.get(&key).is_none_or(|holder| **holder == object.key))
+                object_keys(object).all(|key| held.get(&key).is_none_or(|holder| **holder == object.key))
             };
             let (level, mut rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(free);
             let evicted = level.is_empty().then(|| rest.remove(0));
             for (_, row) in level.iter().chain(&evicted) {
-                row_key(self.menu, row).map(|key| held.remove(&key));
+                row_keys(self.menu, row).for_each(|key| {
+                    held.remove(&key);
+                });
             }
             if let Some((object, row)) = evicted {
                 self.evicted.push(row);
@@ -79,20 +85,44 @@ impl<'a> Matching<'a> {
 /// What makes a row unique in its menu.
 type Key = Vec<Option<String>>;
 
-pub fn row_key(menu: &Menu, row: &Row) -> Option<Key> {
+fn row_key(menu: &Menu, row: &Row) -> Option<Key> {
     let part = |name: &&str| menu.arg(name).map(|arg| diff::shown(arg, row));
     if menu.key.is_empty() { None } else { menu.key.iter().map(part).collect() }
 }
 
-/// Lists the keys that no other row can have beside this one: a secret for any service stands for each.
-fn taken_by(menu: &Menu, row: &Row) -> impl Iterator<Item = Key> {
-    let key = row_key(menu, row);
-    let any = menu.path == ppp_secret::MENU.path && matches!(row.text(ppp_secret::SERVICE), "" | "any");
-    let pppoe = any.then(|| vec![Some(row.text(ppp_secret::NAME).to_owned()), Some("pppoe".to_owned())]);
-    key.into_iter().chain(pppoe)
+/// Lists everything that makes a row unique: its menu's key, and a lease's device in its server besides.
+pub fn row_keys(menu: &Menu, row: &Row) -> impl Iterator<Item = Key> {
+    let text = |name| menu.arg(name).and_then(|arg| diff::shown(arg, row));
+    let device = is_lease(menu).then(|| vec![text(lease::MAC_ADDRESS), text(lease::SERVER)]);
+    row_key(menu, row).into_iter().chain(device)
 }
 
-pub fn object_key(object: &Object) -> Option<Key> {
+/// Lists the keys that no other row can have beside this one: a secret for any service stands for each, and a lease in all servers
+/// keeps its device out of each.
+fn taken_by(menu: &Menu, row: &Row) -> impl Iterator<Item = Key> {
+    let any = menu.path == ppp_secret::MENU.path && matches!(row.text(ppp_secret::SERVICE), "" | "any");
+    let pppoe = any.then(|| vec![Some(row.text(ppp_secret::NAME).to_owned()), Some("pppoe".to_owned())]);
+    row_keys(menu, row).chain(pppoe)
+}
+
+/// Lists the keys of foreign rows that are in an object's way.
+fn wanted_by(object: &Object) -> impl Iterator<Item = Key> {
+    let device = || vec![object.text(lease::MAC_ADDRESS).map(str::to_owned), Some(ALL_SERVERS.to_owned())];
+    object_keys(object).chain(is_lease(object.menu).then(device))
+}
+
+fn is_lease(menu: &Menu) -> bool {
+    menu.path == lease::MENU.path
+}
+
+/// Lists everything that makes an object's row unique.
+fn object_keys(object: &Object) -> impl Iterator<Item = Key> {
+    let text = |name| object.text(name).map(str::to_owned);
+    let device = is_lease(object.menu).then(|| vec![text(lease::MAC_ADDRESS), text(lease::SERVER)]);
+    object_key(object).into_iter().chain(device)
+}
+
+fn object_key(object: &Object) -> Option<Key> {
     let part = |name: &&str| {
         let arg = object.menu.arg(name)?;
         Some(object.text(name).or(arg.default).map(str::to_owned))
@@ -111,7 +141,12 @@ fn label(menu: &Menu, text: impl Fn(&'static str) -> Option<String>) -> Option<S
         return Some(name);
     }
     let nameless = &[ip_firewall_filter::CHAIN, ip_firewall_filter::ACTION, ip_hotspot_walled_garden::DST_HOST];
-    let names = if menu.key.is_empty() { nameless } else { menu.key };
+    let device = &[lease::ADDRESS, lease::MAC_ADDRESS];
+    let names: &[&str] = match menu.key {
+        [] => nameless,
+        _ if is_lease(menu) => device,
+        key => key,
+    };
     let parts: Vec<_> = names.iter().filter_map(|name| text(name)).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
@@ -163,6 +198,11 @@ pub fn of<'a>(
     let mut claims = Claims::new(menu, own);
     let mut found: Vec<Matched<'a>> = objects.iter().map(|object| Matched { object, row: claims.by_tag(object) }).collect();
     let mut evicted = Vec::new();
+    if is_lease(menu) {
+        // What is in the way of a lease has to go first: a router takes no second one for a device.
+        let wanted: BTreeSet<Key> = objects.iter().flat_map(|object| object_keys(object)).collect();
+        evicted.extend(claims.take(|row| row_keys(menu, row).any(|key| wanted.contains(&key))));
+    }
     for matched in found.iter_mut().filter(|matched| matched.row.is_none()) {
         let row = claims.by_key(matched.object);
         // What another row counted is not this object's.
@@ -172,7 +212,7 @@ pub fn of<'a>(
     let mut matched = Vec::new();
     let mut adopted = BTreeSet::new();
     for Matched { object, row } in found {
-        let clash = object_key(object).and_then(|key| taken.get(&key).copied());
+        let clash = wanted_by(object).find_map(|key| taken.get(&key).copied());
         match clash {
             Some(lost) if row.is_none() && adoptable(object, lost, policy) => {
                 adopted.insert(&lost.id);
@@ -216,6 +256,13 @@ impl<'a> Claims<'a> {
 
     fn claim(&mut self, row: Option<&'a Row>) -> Option<&'a Row> {
         row.filter(|row| self.claimed.insert(&row.id))
+    }
+
+    /// Claims the rest of the rows that a condition holds for.
+    fn take(&mut self, holds: impl Fn(&Row) -> bool) -> Vec<&'a Row> {
+        let rows: Vec<_> =
+            self.rows.iter().copied().filter(|row| !self.claimed.contains(row.id.as_str()) && holds(row)).collect();
+        rows.into_iter().filter_map(|row| self.claim(Some(row))).collect()
     }
 
     fn rest(self) -> Vec<&'a Row> {

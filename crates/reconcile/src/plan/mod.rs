@@ -13,7 +13,7 @@ use crate::menus::{self, MANAGED};
 use crate::object::{Desired, Object, ObjectKey, Risk, Value, Values};
 use crate::observed::{Observed, Row};
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use matching::row_key;
+pub(crate) use matching::row_keys;
 use matching::{Blocked, Matched, Matching};
 use model::Tag;
 use routeros::catalogue::{Access, Menu, Shape, ip_address, ip_firewall_filter, ip_hotspot_active, ip_hotspot_user};

@@ -169,14 +169,16 @@ fn servers(facts: &FactsObserved) -> Vec<Finding> {
         let (code, kind) = match server.kind {
             ServerKind::Pppoe => ("pppoe-server-foreign", "PPPoE server"),
             ServerKind::Hotspot => ("hotspot-foreign", "hotspot"),
+            // Every network has one.
+            ServerKind::Dhcp => return None,
         };
         let text = format!(
             "There is a {kind} `{}` on {} already; it stays as it is. Choose another interface for ours, or remove it.",
             server.name, server.interface
         );
-        Finding::new(Warning, code, text)
+        Some(Finding::new(Warning, code, text))
     };
-    foreign.map(finding).collect()
+    foreign.filter_map(finding).collect()
 }
 
 fn pools(facts: &FactsObserved) -> Vec<Finding> {

@@ -47,7 +47,7 @@ pub struct FactsObserved {
     pub addresses: Vec<InterfaceAddress>,
     /// `/ip/pool`.
     pub pools: Vec<Pool>,
-    /// `/interface/pppoe-server/server` and `/ip/hotspot`.
+    /// `/interface/pppoe-server/server`, `/ip/hotspot` and `/ip/dhcp-server`, in this order.
     pub servers: Vec<Server>,
     /// Active default routes: the interface each leaves by, where the router tells.
     pub default_routes: Vec<Option<String>>,
@@ -110,6 +110,10 @@ pub struct Interface {
     pub kind: String,
     /// The bridge it is a port of (`/interface/bridge/port`).
     pub bridge: Option<String>,
+    /// The interface that it is a VLAN of, and its tag.
+    pub vlan: Option<(String, u16)>,
+    /// How it learns which device has which address, such as `reply-only`; `None` where its type's menu was not read.
+    pub arp: Option<String>,
 }
 
 /// An address on an interface.
@@ -153,6 +157,8 @@ pub enum ServerKind {
     Pppoe,
     /// `/ip/hotspot`.
     Hotspot,
+    /// `/ip/dhcp-server`.
+    Dhcp,
 }
 
 /// The API service.
@@ -219,7 +225,9 @@ fn role(facts: &FactsObserved, interface: &Interface) -> Role {
     if let Some(bridge) = &interface.bridge {
         return Role::Port { bridge: bridge.clone() };
     }
-    if let Some(server) = facts.servers.iter().find(|server| server.interface == *name) {
+    // A DHCP server of somebody else's makes a network of theirs, not customers of ours.
+    let serves = |server: &&Server| server.interface == *name && (server.ours || server.kind != ServerKind::Dhcp);
+    if let Some(server) = facts.servers.iter().find(serves) {
         return Role::Serves { kind: server.kind };
     }
     let address = facts.addresses.iter().find(|address| address.interface == *name);

@@ -1,17 +1,15 @@
 //! Hotspots: the customers' network, a server per interface, a user profile per package, hosts open before login.
 
-use super::{Draft, Recipe, join, rate_limit};
+use super::lan::Lan;
+use super::{Draft, Recipe, rate_limit};
 use crate::object::{ObjectKey, Risk, SiteError};
 use crate::site::{Hotspot, HotspotSupport, PARTS_MAX, Package, PackageKind, Service};
 use crate::{Severity, site::Site};
-use routeros::catalogue::{
-    ip_address, ip_dhcp_server, ip_dhcp_server_network, ip_hotspot, ip_hotspot_profile, ip_hotspot_user_profile,
-    ip_hotspot_walled_garden, ip_pool,
-};
+use routeros::catalogue::{ip_hotspot, ip_hotspot_profile, ip_hotspot_user_profile, ip_hotspot_walled_garden};
 use std::collections::BTreeSet;
 
-/// How long a device keeps its address: short, because visitors come and go.
-const LEASE: &str = "1h";
+/// Seconds for which a device keeps its address: few, because visitors come and go.
+const LEASE_S: u32 = 3600;
 
 /// How long a device that left keeps its session.
 const KEEPALIVE: &str = "5m";
@@ -29,7 +27,7 @@ pub fn possible(site: &Site) -> bool {
 fn services(site: &Site) -> impl Iterator<Item = &Hotspot> {
     site.services.iter().filter_map(|service| match service {
         Service::Hotspot(hotspot) => Some(hotspot),
-        Service::Pppoe(_) => None,
+        Service::Pppoe(_) | Service::Dhcp(_) => None,
     })
 }
 
@@ -59,7 +57,18 @@ pub fn service(recipe: &mut Recipe<'_>) -> Result<(), SiteError> {
         recipe.add(draft.risk(Risk::Kicks))?;
     }
     for hotspot in services(recipe.site) {
-        network(recipe, hotspot)?;
+        let lan = Lan {
+            kind: "hotspot",
+            what: "hotspot",
+            name: name(hotspot),
+            interface: &hotspot.interface,
+            gateway: hotspot.gateway,
+            pool: Some(&hotspot.pool),
+            dns: &[],
+            lease_s: LEASE_S,
+            add_arp: None,
+        };
+        lan.objects(recipe)?;
         server(recipe, hotspot)?;
     }
     walled_garden(recipe)
@@ -68,31 +77,6 @@ pub fn service(recipe: &mut Recipe<'_>) -> Result<(), SiteError> {
 /// The names of a hotspot's pool, DHCP server, profile and server.
 fn name(hotspot: &Hotspot) -> String {
     format!("mw-hotspot-{}", hotspot.interface)
-}
-
-fn network(recipe: &mut Recipe<'_>, hotspot: &Hotspot) -> Result<(), SiteError> {
-    let interface = &hotspot.interface;
-    let reason = |what: &str| format!("{what} of the hotspot on {interface}");
-    let key = |kind| ObjectKey::new(kind, interface);
-    let draft = Draft::new(&ip_pool::MENU, key("hotspot-pool"), reason("addresses"));
-    recipe.add(draft.set(ip_pool::NAME, name(hotspot)).set(ip_pool::RANGES, join(&hotspot.pool)))?;
-    let draft = Draft::new(&ip_address::MENU, key("hotspot-address"), reason("the router's address"))
-        .set(ip_address::ADDRESS, hotspot.gateway)
-        .set(ip_address::INTERFACE, interface)
-        .set(ip_address::DISABLED, "no");
-    recipe.add(draft)?;
-    let draft = Draft::new(&ip_dhcp_server_network::MENU, key("hotspot-network"), reason("the network"))
-        .set(ip_dhcp_server_network::ADDRESS, hotspot.gateway)
-        .set(ip_dhcp_server_network::GATEWAY, hotspot.gateway.ip())
-        .set(ip_dhcp_server_network::DNS_SERVER, hotspot.gateway.ip());
-    recipe.add(draft)?;
-    let draft = Draft::new(&ip_dhcp_server::MENU, key("hotspot-dhcp"), reason("the DHCP server"))
-        .set(ip_dhcp_server::NAME, name(hotspot))
-        .set(ip_dhcp_server::INTERFACE, interface)
-        .set(ip_dhcp_server::ADDRESS_POOL, name(hotspot))
-        .set(ip_dhcp_server::LEASE_TIME, LEASE)
-        .set(ip_dhcp_server::DISABLED, "no");
-    recipe.add(draft)
 }
 
 fn server(recipe: &mut Recipe<'_>, hotspot: &Hotspot) -> Result<(), SiteError> {

@@ -4,10 +4,12 @@
 //! begins with `mw-`. Names that people never choose (pools, profiles) are built from the tag, so that renaming a package
 //! changes nothing on the router.
 
+mod dhcp;
 mod draft;
 mod expired;
 mod fuse;
 mod hotspot;
+mod lan;
 mod people;
 mod pppoe;
 mod tunnel;
@@ -49,6 +51,7 @@ pub fn desired(site: &Site, tags: &dyn Fn(&ObjectKey) -> Option<Tag>) -> Result<
     let mut recipe = Recipe::new(site, tags);
     pppoe::service(&mut recipe)?;
     hotspot::service(&mut recipe)?;
+    dhcp::service(&mut recipe)?;
     expired::rules(&mut recipe)?;
     tunnel::rules(&mut recipe)?;
     people::all(&mut recipe)?;

@@ -17,7 +17,7 @@ const POOL: &str = "mw-pppoe";
 pub fn of(site: &Site) -> Option<&Pppoe> {
     site.services.iter().find_map(|service| match service {
         Service::Pppoe(pppoe) => Some(pppoe),
-        Service::Hotspot(_) => None,
+        Service::Hotspot(_) | Service::Dhcp(_) => None,
     })
 }
 
@@ -58,6 +58,7 @@ pub fn service(recipe: &mut Recipe<'_>) -> Result<(), SiteError> {
             .set(server::AUTHENTICATION, "pap,chap,mschap1,mschap2")
             .set(server::ONE_SESSION_PER_HOST, "yes")
             .set(server::KEEPALIVE_TIMEOUT, KEEPALIVE_S)
+            .maybe(server::PPPOE_OVER_VLAN_RANGE, (!pppoe.vlans.is_empty()).then(|| join(&pppoe.vlans)))
             .set(server::DISABLED, "no");
         recipe.add(draft.risk(Risk::Kicks))?;
     }

@@ -107,6 +107,7 @@ pub fn site() -> Site {
         services: vec![
             Service::Pppoe(Pppoe {
                 interfaces: vec!["ether2".to_owned()],
+                vlans: Vec::new(),
                 local_address: Ipv4Addr::new(10, 64, 0, 1),
                 pool: vec![range([10, 64, 0, 2], [10, 64, 3, 254])],
                 expired_pool: vec![range([10, 65, 0, 2], [10, 65, 0, 254])],

@@ -2,6 +2,7 @@
 //! texts of one example site, and random sites and routers with foreign rows in all spellings.
 
 mod example;
+mod leases;
 mod plans;
 mod preflight;
 mod properties;

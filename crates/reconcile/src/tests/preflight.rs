@@ -2,7 +2,7 @@
 
 use super::example::{now, site};
 use crate::preflight::*;
-use crate::{AddressRange, Finding, Service, Severity};
+use crate::{AddressRange, Dhcp, Finding, Service, Severity, VlanRange};
 use expect_test::{Expect, expect};
 use model::{Bytes, RouterosVersion, Supernet};
 
@@ -12,6 +12,8 @@ fn ready() -> FactsObserved {
         name: name.to_owned(),
         kind: kind.to_owned(),
         bridge: bridge.map(str::to_owned),
+        vlan: None,
+        arp: (kind != "wg").then(|| "enabled".to_owned()),
     };
     FactsObserved {
         version: RouterosVersion::new(7, 20, 8),
@@ -259,6 +261,7 @@ fn services_that_do_not_fit() {
             pppoe.pool = vec![AddressRange { first: [10, 9, 0, 1].into(), last: [10, 10, 0, 1].into() }];
             pppoe.expired_pool.clone_from(&pppoe.pool);
         }
+        Service::Dhcp(_) => unreachable!("the example has none"),
         Service::Hotspot(hotspot) => {
             hotspot.interface = "ether4".to_owned();
             hotspot.gateway = "172.16.0.1/24".parse().expect("a network");
@@ -278,6 +281,100 @@ fn services_that_do_not_fit() {
         blocker service-pools-share: The pools for customers and for expired customers share addresses.
         blocker service-pool-outside: The pool 172.16.0.1-172.16.1.1 is not within the hotspot's network 172.16.0.1/24.
         blocker service-pool-gateway: The pool 172.16.0.1-172.16.1.1 holds the router's own address 172.16.0.1.
+    "#]],
+    );
+}
+
+#[test]
+fn dhcp_services() {
+    let dhcp = |pin| Dhcp {
+        interface: "ether3".to_owned(),
+        gateway: "192.168.50.1/24".parse().expect("a network"),
+        pool: vec![AddressRange { first: [192, 168, 50, 200].into(), last: [192, 168, 50, 250].into() }],
+        lease_s: 600,
+        dns: Vec::new(),
+        pin,
+    };
+    let golden = |facts: &FactsObserved, dhcp: Dhcp, expected: Expect| {
+        expected.assert_eq(&fits(facts, &Service::Dhcp(dhcp)).iter().map(|finding| format!("{finding}\n")).collect::<String>());
+    };
+    let mut facts = ready();
+    golden(&facts, dhcp(false), expect![[""]]);
+    golden(
+        &facts,
+        dhcp(true),
+        expect![[r#"
+        warning dhcp-not-pinned: ether3 still learns by itself which device has which address, so a device may take another's. Devices with fixed addresses of their own on ether3 need entries in /ip/arp before it learns from leases alone. Run: /interface/ethernet/set [find name="ether3"] arp=reply-only
+    "#]],
+    );
+    facts.interfaces[2].arp = Some("reply-only".to_owned());
+    golden(&facts, dhcp(true), expect![[""]]);
+    golden(
+        &facts,
+        dhcp(false),
+        expect![[r#"
+        blocker service-arp: ether3 answers only devices that its table of ARP names (arp=reply-only), and an unpinned service names none: pin it, or set the interface's arp to enabled.
+    "#]],
+    );
+    facts.servers = vec![server(ServerKind::Dhcp, "ether3", false), server(ServerKind::Dhcp, "bridge", false)];
+    facts.interfaces[2].arp = None;
+    let mut odd = dhcp(true);
+    odd.gateway = "192.168.88.200/25".parse().expect("a network");
+    golden(
+        &facts,
+        odd,
+        expect![[r#"
+        blocker service-interface: ether3 has `server-ether3` already, which is not ours.
+        blocker service-address-overlap: 192.168.88.128-192.168.88.255 overlaps 192.168.88.1/24 on bridge. Use other addresses.
+        blocker service-pool-outside: The pool 192.168.50.200-192.168.50.250 is not within the DHCP service's network 192.168.88.200/25.
+        warning dhcp-not-pinned: ether3 still learns by itself which device has which address, so a device may take another's. Devices with fixed addresses of their own on ether3 need entries in /ip/arp before it learns from leases alone. Run: /interface/ethernet/set [find name="ether3"] arp=reply-only
+    "#]],
+    );
+    expect![[r#"
+        ether1: Wan
+        ether2: Port { bridge: "bridge" }
+        ether3: Free
+        ether4: Free
+        bridge: Lan { address: 192.168.88.1 }
+        wg-mastwire: Tunnel
+    "#]]
+    .assert_eq(&roles(&facts).iter().map(|(name, role)| format!("{name}: {role:?}\n")).collect::<String>());
+    facts.interfaces[2].name = "the \"lan\"".to_owned();
+    let quoted = fits(&facts, &Service::Dhcp(Dhcp { interface: facts.interfaces[2].name.clone(), ..dhcp(true) }));
+    let command = r#"/interface/ethernet/set [find name="the \"lan\""] arp=reply-only"#;
+    assert_eq!(quoted.iter().find_map(|finding| finding.command.as_deref()), Some(command));
+    assert_eq!(preflight(&facts), [], "every network has a DHCP server");
+}
+
+#[test]
+fn vlans_of_a_pppoe_service() {
+    let mut facts = ready();
+    facts.interfaces[1].bridge = None;
+    facts.addresses.pop();
+    let vlan = |name: &str, parent: &str, tag| Interface {
+        name: name.to_owned(),
+        vlan: Some((parent.to_owned(), tag)),
+        ..ready().interfaces[0].clone()
+    };
+    facts.interfaces.extend([vlan("office", "ether2", 150), vlan("camera", "ether2", 200), vlan("other", "ether3", 150)]);
+    let tagged = |service: &mut Service| {
+        if let Service::Pppoe(pppoe) = service {
+            pppoe.vlans = vec![VlanRange { first: 100, last: 199 }, VlanRange { first: 300, last: 300 }];
+        }
+    };
+    golden_services(
+        &facts,
+        tagged,
+        &expect![[r#"
+        blocker service-vlan: VLAN 150 of ether2 is the interface office already: leave it out of 100-199, or choose it.
+    "#]],
+    );
+    facts.version = RouterosVersion::new(7, 16, 2);
+    golden_services(
+        &facts,
+        tagged,
+        &expect![[r#"
+        blocker service-vlan-version: RouterOS 7.16.2 answers callers in VLANs on interfaces of their own alone: choose those interfaces, or upgrade to 7.18.
     "#]],
     );
 }

@@ -14,13 +14,23 @@ fn state() -> impl Strategy<Value = State> {
 prop_compose! {
     fn any_site()(
         states in prop::collection::vec((state(), 1..4_u8, any::<bool>(), 0..3_u8, 0..3_i64), 0..12),
-        services in 0..4_usize,
+        services in 0..8_usize,
         portal in any::<bool>(),
         down in 1..50_u64,
     ) -> Site {
         let mut site = site();
         if services & 1 == 0 { site.services.remove(0); }
         if services & 2 == 0 { site.services.pop(); }
+        if services & 4 == 0 {
+            site.services.push(Service::Dhcp(Dhcp {
+                interface: "ether4".to_owned(),
+                gateway: "10.64.8.254/24".parse().expect("a network"),
+                pool: vec![AddressRange { first: [10, 64, 8, 2].into(), last: [10, 64, 8, 40].into() }],
+                lease_s: 600,
+                dns: Vec::new(),
+                pin: portal,
+            }));
+        }
         if !portal { site.portal = None; }
         site.packages[0].speed.down = model::BitsPerSec(down * 1_000_000);
         site.customers = states.into_iter().zip(0_u8..).map(|((state, package, fixed, name, periods), number)| {
@@ -28,6 +38,8 @@ prop_compose! {
             let mut customer = customer(number.into(), &format!("user-{}", (number + name * 16) % 48), package, state);
             customer.counted_since = (periods > 0).then(|| super::example::now() - jiff::SignedDuration::from_hours(periods));
             if fixed || package == 3 { customer.address = Some([10, 64, 8, number + 1].into()); }
+            // Devices change hands too.
+            if fixed { customer.mac_lock = Some(format!("02:00:00:00:00:{:02X}", (number + name) % 6)); }
             customer
         }).collect();
         site

@@ -36,12 +36,26 @@ fn pppoe() {
             /ppp/profile ppp-profile:pkg_00000000000070008000000000000001: address-list=(none) comment=mw:db1c1a2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1a2c9377 only-one=yes rate-limit="5M/10M 10M/20M 4M/8M 16s/16s" remote-address=mw-pppoe # profile of package Home 10
             /ppp/profile ppp-profile:pkg_00000000000070008000000000000004: address-list=(none) comment=mw:db1c1f2c9377 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-db1c1f2c9377 only-one=yes rate-limit=20M/50M remote-address=mw-pppoe # profile of package Home 50
             /ppp/profile ppp-profile:expired: address-list=mw-expired comment=mw:51ed473e93a4 dns-server=1.1.1.1 local-address=10.64.0.1 name=mw-expired only-one=yes rate-limit=256k/256k remote-address=mw-expired # profile of expired customers
-            /interface/pppoe-server/server pppoe-server:ether2: authentication=chap,mschap1,mschap2,pap comment=mw:3bbe0801cf13 default-profile=mw-expired disabled=no interface=ether2 keepalive-timeout=30 one-session-per-host=yes service-name=mw-ether2 # customers dial in on ether2
+            /interface/pppoe-server/server pppoe-server:ether2: authentication=chap,mschap1,mschap2,pap comment=mw:3bbe0801cf13 default-profile=mw-expired disabled=no interface=ether2 keepalive-timeout=30 one-session-per-host=yes pppoe-over-vlan-range=(none) service-name=mw-ether2 # customers dial in on ether2
             /ppp/secret ppp-secret:cus_00000000000070008000000000000001: caller-id=(none) comment=mw:792d23f94e29 disabled=no name=alice password=*** profile=mw-db1c1a2c9377 remote-address=(none) service=pppoe # customer alice is active, package Home 10
             /ppp/secret ppp-secret:cus_00000000000070008000000000000002: caller-id=(none) comment=mw:792d22f94e29 disabled=no name=bob password=*** profile=mw-expired remote-address=(none) service=pppoe # customer bob is expired, package Home 10
             /ppp/secret ppp-secret:cus_00000000000070008000000000000003: caller-id=(none) comment=mw:792d21f94e29 disabled=yes name=carol password=*** profile=mw-db1c1a2c9377 remote-address=(none) service=pppoe # customer carol is suspended, package Home 10
         "#]],
     );
+}
+
+#[test]
+fn pppoe_in_vlans() {
+    let mut site = site();
+    let Service::Pppoe(pppoe) = &mut site.services[0] else { unreachable!("the example's first service") };
+    pppoe.vlans = vec![VlanRange { first: 300, last: 300 }, VlanRange { first: 100, last: 199 }];
+    let range = |site: &Site| {
+        let server = wanted(site).objects.into_iter().find(|object| object.menu.path == "/interface/pppoe-server/server");
+        server.expect("a server").text("pppoe-over-vlan-range").map(str::to_owned)
+    };
+    assert_eq!(range(&site).as_deref(), Some("100-199,300"));
+    site.facts.version = model::RouterosVersion::new(7, 16, 2);
+    assert_eq!(range(&site), None, "preflight refuses it there");
 }
 
 #[test]
@@ -200,6 +214,69 @@ fn a_fuse_never_cuts_early() {
         assert!(first >= until && first > site.facts.now, "{until} is cut at {first}");
         assert!(first.duration_since(until) < jiff::SignedDuration::from_hours(3), "{until} ends only at {first}");
     }
+}
+
+/// The example with a DHCP service: the shop's device is known, the kiosk's is the same one, the bakery's is unknown.
+fn with_dhcp() -> Site {
+    let mut site = site();
+    site.services.push(Service::Dhcp(Dhcp {
+        interface: "ether4".to_owned(),
+        gateway: "198.51.100.1/24".parse().expect("a network"),
+        pool: vec![AddressRange { first: [198, 51, 100, 16].into(), last: [198, 51, 100, 31].into() }],
+        lease_s: 600,
+        dns: Vec::new(),
+        pin: true,
+    }));
+    let mut bakery = customer(7, "bakery", 3, active(3));
+    bakery.address = Some([198, 51, 100, 40].into());
+    let mut router = customer(8, "router", 3, active(3));
+    router.address = Some([198, 51, 100, 1].into());
+    router.mac_lock = Some("02:aa:bb:cc:dd:08".to_owned());
+    let mut far = customer(9, "far", 3, active(3));
+    far.address = Some([203, 0, 113, 99].into());
+    far.mac_lock = Some("02:aa:bb:cc:dd:09".to_owned());
+    site.customers.extend([bakery, router, far]);
+    for customer in &mut site.customers[4..6] {
+        customer.mac_lock = Some("02:aa:bb:cc:dd:05".to_owned());
+    }
+    site
+}
+
+#[test]
+fn dhcp() {
+    let desired = wanted(&with_dhcp());
+    let menus = ["/ip/pool", "/ip/address", "/ip/dhcp-server/network", "/ip/dhcp-server", "/ip/dhcp-server/lease"];
+    let lists = ["/ip/firewall/address-list"];
+    let shown = show(&desired, &menus) + &show(&desired, &lists);
+    let of_it = |line: &&str| line.contains("dhcp-") && !line.contains("hotspot");
+    let mut shown: String = shown.lines().filter(of_it).map(|line| format!("{line}\n")).collect();
+    for finding in desired.findings.iter().filter(|finding| finding.code.starts_with("dhcp")) {
+        writeln!(shown, "{finding}").expect("a String takes everything");
+    }
+    expect![[r#"
+        /ip/pool dhcp-pool:ether4: comment=mw:ad58b270bfa5 name=mw-dhcp-ether4 ranges=198.51.100.16-198.51.100.19,198.51.100.22-198.51.100.31 # addresses of the DHCP service on ether4
+        /ip/address dhcp-address:ether4: address=198.51.100.1/24 comment=mw:061421ca0b9b disabled=no interface=ether4 # the router's address of the DHCP service on ether4
+        /ip/dhcp-server/network dhcp-network:ether4: address=198.51.100.0/24 comment=mw:c15af2073acf dns-server=198.51.100.1 gateway=198.51.100.1 # the network of the DHCP service on ether4
+        /ip/dhcp-server dhcp-dhcp:ether4: add-arp=yes address-pool=mw-dhcp-ether4 comment=mw:0bd2e009b578 disabled=no interface=ether4 lease-time=10m name=mw-dhcp-ether4 # the DHCP server of the DHCP service on ether4
+        /ip/dhcp-server/lease dhcp-lease:cus_00000000000070008000000000000005: address=198.51.100.20 comment=mw:57067c923ecc disabled=no mac-address=02:AA:BB:CC:DD:05 server=mw-dhcp-ether4 # customer shop has the address 198.51.100.20
+        /ip/firewall/address-list dhcp-strangers:ether4@198.51.100.16-198.51.100.19: address=198.51.100.16/30 comment=mw:d102e314a2f9 disabled=no list=mw-expired # devices on ether4 that are nobody's reach the pay hosts alone
+        /ip/firewall/address-list dhcp-strangers:ether4@198.51.100.22-198.51.100.31: address=198.51.100.22-198.51.100.31 comment=mw:9e8976f0aa87 disabled=no list=mw-expired # devices on ether4 that are nobody's reach the pay hosts alone
+        warning dhcp-no-device: Customers who get no lease on ether4, because their device is not known: 1 (bakery).
+        warning dhcp-same-device: Customers who get no lease on ether4, because another customer's lease is for the same device: 1 (kiosk).
+        warning dhcp-address-taken: Customers who get no lease on ether4, because their address is the router's own, or the first or last of the network: 1 (router).
+    "#]].assert_eq(&shown);
+}
+
+#[test]
+fn strangers_get_nothing_where_customers_leave_no_room() {
+    let mut site = with_dhcp();
+    let Some(Service::Dhcp(dhcp)) = site.services.last_mut() else { unreachable!("just pushed") };
+    dhcp.pool = vec![AddressRange { first: [198, 51, 100, 20].into(), last: [198, 51, 100, 21].into() }];
+    let desired = wanted(&site);
+    assert!(desired.findings.iter().any(|finding| finding.code == "dhcp-pool-crowded"));
+    let server = desired.objects.iter().find(|object| object.text("name") == Some("mw-dhcp-ether4")).expect("a server");
+    assert_eq!((server.menu.path, server.text("address-pool")), ("/ip/dhcp-server", Some("static-only")));
+    assert!(!desired.objects.iter().any(|object| object.key.as_str().starts_with("dhcp-strangers")));
 }
 
 #[test]

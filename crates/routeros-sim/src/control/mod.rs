@@ -52,7 +52,7 @@ pub enum Command {
         name: String,
         /// The password.
         password: String,
-        /// The port it is on.
+        /// The port it is on, with the VLAN of its packets behind a colon: `ether2:120`.
         interface: String,
         /// Its MAC address; one is made up where none is given.
         #[serde(default)]
@@ -80,6 +80,16 @@ pub enum Command {
     Static {
         /// The address.
         address: Ipv4Addr,
+    },
+    /// Brings a device to a network in which addresses are given out.
+    Dhcp {
+        /// Its MAC address.
+        mac: String,
+        /// The port or bridge it is on.
+        interface: String,
+        /// The address that it takes without asking.
+        #[serde(default)]
+        address: Option<Ipv4Addr>,
     },
     /// Tells how every customer fares.
     Customers,
@@ -182,6 +192,7 @@ pub async fn run(
             customer(shared, Customer::Hotspot { mac, interface, user, password })
         }
         Command::Static { address } => customer(shared, Customer::Static { address }),
+        Command::Dhcp { mac, interface, address } => customer(shared, Customer::Dhcp { mac, interface, address }),
         Command::Hangup { name } => match shared.with(|router, now| router.remove_customer(&name, now)) {
             0 => Err(format!("there is no customer `{name}`")),
             count => Ok(json!({ "gone": count })),

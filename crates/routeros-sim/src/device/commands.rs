@@ -240,6 +240,9 @@ impl Device {
     }
 
     fn check_unique(&self, path: &str, key: &[&str], fields: &Fields, except: Option<RowId>) -> Result<(), Trap> {
+        if path == "/ip/dhcp-server/lease" {
+            return self.check_lease(fields, except);
+        }
         let interface = super::computed::INTERFACES.iter().any(|(menu, _)| *menu == path);
         let name = fields.get("name").map_or("", String::as_str);
         let taken = if interface {

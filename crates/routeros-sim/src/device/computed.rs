@@ -117,6 +117,7 @@ impl Device {
             ("/ip/hotspot/active", _) => self.hotspot_value(row.id, name),
             ("/ip/hotspot/user", "uptime" | "bytes-in" | "bytes-out") => self.hotspot_user_value(row, name),
             ("/ip/hotspot/cookie", "expires-in") => Some(self.left(text::seconds(row.get("until"))?)),
+            ("/ip/dhcp-server/lease", _) => self.lease_value(row, name),
             ("/ip/firewall/address-list", "timeout") => {
                 self.expiries.get(&row.id).map(|end| text::duration(span(end.duration_since(self.now))))
             }
@@ -140,7 +141,7 @@ impl Device {
     }
 
     /// Returns the time left until a moment of the true clock, given in seconds since 1970.
-    fn left(&self, until: u64) -> String {
+    pub(super) fn left(&self, until: u64) -> String {
         text::duration(until.saturating_sub(u64::try_from(self.now.as_second()).unwrap_or(0)))
     }
 
@@ -152,7 +153,8 @@ impl Device {
         };
         let ppp = self.rows("/ppp/active").filter(|row| inside(row.get("address"))).count();
         let hosts = self.rows("/ip/hotspot/host").filter(|row| inside(row.get("to-address"))).count();
-        let used = (ppp + hosts) as u64;
+        let leases = self.rows("/ip/dhcp-server/lease").filter(|row| inside(row.get("active-address"))).count();
+        let used = (ppp + hosts + leases) as u64;
         match name {
             "total" => total,
             "used" => used,

@@ -144,7 +144,7 @@ pub(super) fn in_range(text: &str, address: Ipv4Addr) -> bool {
     }
 }
 
-fn in_ports(text: &str, port: u16) -> bool {
+pub(super) fn in_ports(text: &str, port: u16) -> bool {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     first.parse::<u16>().ok().zip(last.parse::<u16>().ok()).is_some_and(|(first, last)| (first..=last).contains(&port))
 }

@@ -6,6 +6,7 @@ mod commands;
 mod computed;
 pub mod config;
 mod defaults;
+mod dhcp;
 mod firewall;
 mod hotspot;
 mod ppp;
@@ -24,6 +25,7 @@ pub mod users;
 mod values;
 
 pub use config::{BOARDS, Board, Config, Mode};
+pub use dhcp::{DhcpError, DhcpGrant};
 pub use firewall::{Packet, Reach};
 pub use hotspot::{HotspotError, HotspotGrant};
 pub use ppp::{Dial, DialError, PppGrant};
@@ -173,6 +175,7 @@ impl Device {
             self.counted = self.now;
             self.tick_ppp();
             self.tick_hotspot();
+            self.tick_dhcp();
         }
         self.run_due();
     }

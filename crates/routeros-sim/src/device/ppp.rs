@@ -17,10 +17,20 @@ pub struct Dial<'a> {
     pub password: &'a str,
     /// The caller's MAC address, in capitals.
     pub mac: &'a str,
-    /// The port it comes in by.
+    /// The port it comes in by, with the VLAN of its packets behind a colon: `ether2`, `ether2:120`.
     pub interface: &'a str,
     /// How much the customer would send and receive.
     pub wish: Limit,
+}
+
+impl<'a> Dial<'a> {
+    /// Splits the port from the VLAN; no server answers in one that is no number.
+    fn port(&self) -> (&'a str, Option<u16>) {
+        match self.interface.split_once(':') {
+            Some((port, tag)) => (port, Some(tag.parse().unwrap_or(0))),
+            None => (self.interface, None),
+        }
+    }
 }
 
 /// A session that came about.
@@ -110,11 +120,15 @@ impl Device {
 
     /// Finds the server that would answer on a port, or on the bridge that the port is in.
     fn server_for(&self, dial: Dial<'_>) -> Option<&Row> {
-        self.interface(dial.interface).filter(|row| !row.is("disabled"))?;
-        let port = self.find("/interface/bridge/port", "interface", dial.interface).filter(|port| !port.is("disabled"));
+        let (interface, tag) = dial.port();
+        self.interface(interface).filter(|row| !row.is("disabled"))?;
+        let port = self.find("/interface/bridge/port", "interface", interface).filter(|port| !port.is("disabled"));
         let bridge = port.map_or("", |port| port.get("bridge"));
         self.rows(SERVERS).filter(|row| self.serves(row)).find(|row| {
-            let here = row.get("interface") == dial.interface || row.get("interface") == bridge;
+            // Untagged callers are answered beside those of the range (manual: "accept-untagged", by default).
+            let answered = tag
+                .is_none_or(|tag| row.get("pppoe-over-vlan-range").split(',').any(|item| super::firewall::in_ports(item, tag)));
+            let here = answered && (row.get("interface") == interface || row.get("interface") == bridge);
             let sessions = || self.ppp.values().filter(|live| live.server == row.id);
             let most = row.get("max-sessions").parse().unwrap_or(usize::MAX);
             let doubled = || row.is("one-session-per-host") && sessions().any(|live| live.mac == dial.mac);
@@ -161,7 +175,7 @@ impl Device {
             ("name", link.clone()),
             ("user", dial.name.to_owned()),
             ("service", server.get("service-name").to_owned()),
-            ("interface", dial.interface.to_owned()),
+            ("interface", dial.port().0.to_owned()),
             ("remote-address", dial.mac.to_owned()),
             ("mtu", "1480".to_owned()),
         ];
@@ -242,7 +256,7 @@ impl Device {
     }
 
     fn in_use(&self, address: Ipv4Addr) -> bool {
-        self.ppp.values().any(|live| live.address == address) || self.hotspot_uses(address)
+        self.ppp.values().any(|live| live.address == address) || self.hotspot_uses(address) || self.lease_holds(address)
     }
 
     /// Finds the pool that an address is of.

@@ -142,6 +142,11 @@ impl Device {
         match path {
             "/interface/pppoe-server/server" | "/interface/ethernet" | "/interface/bridge" => self.end_unserved(),
             "/ip/hotspot" => self.end_unserved_hotspot(),
+            "/ip/dhcp-server/lease" => {
+                if let Some(id) = id {
+                    self.lease_changed(id);
+                }
+            }
             "/system/ntp/client" => self.synchronise(),
             "/system/scheduler" => {
                 if let Some(id) = id {

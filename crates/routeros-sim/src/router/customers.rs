@@ -28,7 +28,7 @@ pub enum Customer {
         /// Its MAC address; one is made up where none is given.
         #[serde(default)]
         mac: String,
-        /// The port it is on.
+        /// The port it is on, with the VLAN of its packets behind a colon: `ether2:120`.
         interface: String,
     },
     /// Joins a hotspot's network, and logs in when it has a user.
@@ -49,6 +49,16 @@ pub enum Customer {
         /// The address.
         address: Ipv4Addr,
     },
+    /// Asks for an address by DHCP, again and again.
+    Dhcp {
+        /// Its MAC address.
+        mac: String,
+        /// The port or bridge it is on.
+        interface: String,
+        /// The address that it takes without asking.
+        #[serde(default)]
+        address: Option<Ipv4Addr>,
+    },
 }
 
 /// How a customer fares.
@@ -56,11 +66,11 @@ pub enum Customer {
 pub struct CustomerReport {
     /// Dial-in name, MAC address or address.
     pub name: String,
-    /// `pppoe`, `hotspot` or `static`.
+    /// `pppoe`, `hotspot`, `static` or `dhcp`.
     pub kind: &'static str,
     /// The address it has.
     pub address: Option<Ipv4Addr>,
-    /// Whether it has a session; a host with a fixed address always does.
+    /// Whether it has a session; a host with an address always does.
     pub connected: bool,
     /// Whether it reaches the internet.
     pub online: bool,
@@ -93,7 +103,7 @@ const WISH: Limit = Limit { upload: 200_000, download: 2_000_000 };
 impl Customer {
     fn key(&self) -> &str {
         match self {
-            Self::Pppoe { mac, .. } | Self::Hotspot { mac, .. } => mac,
+            Self::Pppoe { mac, .. } | Self::Hotspot { mac, .. } | Self::Dhcp { mac, .. } => mac,
             Self::Static { .. } => "",
         }
     }
@@ -101,7 +111,9 @@ impl Customer {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Static { address: a }, Self::Static { address: b }) => a == b,
-            (Self::Pppoe { .. }, Self::Pppoe { .. }) | (Self::Hotspot { .. }, Self::Hotspot { .. }) => self.key() == other.key(),
+            (Self::Pppoe { .. }, Self::Pppoe { .. })
+            | (Self::Hotspot { .. }, Self::Hotspot { .. })
+            | (Self::Dhcp { .. }, Self::Dhcp { .. }) => self.key() == other.key(),
             _ => false,
         }
     }
@@ -118,7 +130,7 @@ impl super::Router {
         {
             *mac = made_up(name);
         }
-        if let Customer::Pppoe { mac, .. } | Customer::Hotspot { mac, .. } = &mut customer {
+        if let Customer::Pppoe { mac, .. } | Customer::Hotspot { mac, .. } | Customer::Dhcp { mac, .. } = &mut customer {
             mac.make_ascii_uppercase();
         }
         if let Some(at) = self.customers.seats.iter().position(|seat| seat.customer.is(&customer)) {
@@ -149,6 +161,7 @@ impl super::Router {
             Customer::Pppoe { name: own, mac, .. } => own == name || mac.eq_ignore_ascii_case(name),
             Customer::Hotspot { mac, user, .. } => mac.eq_ignore_ascii_case(name) || user.as_deref() == Some(name),
             Customer::Static { address } => address.to_string() == name,
+            Customer::Dhcp { mac, .. } => mac.eq_ignore_ascii_case(name),
         };
         let (gone, kept): (Vec<Seat>, Vec<Seat>) = self.customers.seats.drain(..).partition(matches);
         self.customers.seats = kept;
@@ -180,7 +193,8 @@ fn leave(device: &mut Device, seat: &Seat, now: Timestamp) {
             }
         }
         Customer::Hotspot { mac, .. } => device.hotspot_leave(mac, now),
-        Customer::Static { .. } => {}
+        // A device that is switched off says nothing; its lease ends by itself.
+        Customer::Static { .. } | Customer::Dhcp { .. } => {}
     }
 }
 
@@ -194,18 +208,13 @@ impl Customers {
 
 impl Seat {
     fn tick(&mut self, device: &mut Device, now: Timestamp) {
-        if let Customer::Static { address } = self.customer {
-            self.address = Some(address);
-            if now.duration_since(self.counted) < TRAFFIC {
-                return;
-            }
-            device.static_traffic(address, WISH, self.counted, now);
-            self.counted = now;
+        if matches!(self.customer, Customer::Static { .. } | Customer::Dhcp { .. }) {
+            self.tick_host(device, now);
             return;
         }
         let up = self.session.is_some_and(|session| match self.customer {
             Customer::Pppoe { .. } => device.ppp_is_up(session),
-            Customer::Hotspot { .. } | Customer::Static { .. } => device.hotspot_is_up(session),
+            Customer::Hotspot { .. } | Customer::Static { .. } | Customer::Dhcp { .. } => device.hotspot_is_up(session),
         });
         if up {
             return;
@@ -223,6 +232,37 @@ impl Seat {
         self.wait = self.wait.saturating_mul(2).min(REDIAL_LAST);
     }
 
+    /// A host needs no session: it has its address, or asks for one when half of its time is over.
+    fn tick_host(&mut self, device: &mut Device, now: Timestamp) {
+        match &self.customer {
+            Customer::Static { address } | Customer::Dhcp { address: Some(address), .. } => self.address = Some(*address),
+            Customer::Dhcp { mac, interface, address: None } if self.next.is_none_or(|next| next <= now) => {
+                match device.dhcp_ask(mac, interface, now) {
+                    Ok(grant) => {
+                        self.address = Some(grant.address);
+                        self.reason.clear();
+                        self.wait = REDIAL_FIRST;
+                        self.next = now.checked_add(grant.lease / 2).ok();
+                    }
+                    Err(error) => {
+                        self.address = None;
+                        self.reason = error.to_string();
+                        self.next = now.checked_add(self.wait).ok();
+                        self.wait = self.wait.saturating_mul(2).min(REDIAL_LAST);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if now.duration_since(self.counted) < TRAFFIC {
+            return;
+        }
+        if let Some(address) = self.address {
+            device.static_traffic(address, WISH, self.counted, now);
+        }
+        self.counted = now;
+    }
+
     fn attempt(&mut self, device: &mut Device, now: Timestamp) {
         let outcome = match &self.customer {
             Customer::Pppoe { name, password, mac, interface } => device
@@ -236,7 +276,7 @@ impl Seat {
             }
             .map(|grant| (grant.id, grant.address))
             .map_err(|error| error.to_string()),
-            Customer::Static { .. } => return,
+            Customer::Static { .. } | Customer::Dhcp { .. } => return,
         };
         match outcome {
             Ok((session, address)) => {
@@ -258,11 +298,13 @@ impl Seat {
             Customer::Pppoe { name, .. } => (name.clone(), "pppoe", format!("<pppoe-{name}>")),
             Customer::Hotspot { mac, .. } => (mac.clone(), "hotspot", String::new()),
             Customer::Static { address } => (address.to_string(), "static", String::new()),
+            Customer::Dhcp { mac, .. } => (mac.clone(), "dhcp", String::new()),
         };
         let reach = match &self.customer {
             Customer::Pppoe { .. } => self.session.and_then(|session| device.ppp_reach(session)),
             Customer::Hotspot { mac, .. } => self.address.map(|_| device.hotspot_reach(mac, "example.com")),
             Customer::Static { address } => Some(device.web_reach(*address, "")),
+            Customer::Dhcp { mac, interface, .. } => self.address.map(|address| device.lan_reach(mac, address, interface)),
         };
         let reason = match &reach {
             Some(Reach::Internet) => String::new(),
@@ -272,7 +314,8 @@ impl Seat {
             None => self.reason.clone(),
         };
         let limit = self.address.map(|address| device.limit_for(address, &link).1).unwrap_or_default();
-        let connected = self.session.is_some() || matches!(self.customer, Customer::Static { .. });
+        let host = matches!(self.customer, Customer::Static { .. } | Customer::Dhcp { .. });
+        let connected = self.session.is_some() || (host && self.address.is_some());
         let online = reach == Some(Reach::Internet);
         CustomerReport { name, kind, address: self.address, connected, online, reason, limit: (limit.upload, limit.download) }
     }

@@ -52,6 +52,24 @@ fn a_session_brings_its_rows_and_takes_them_away() {
 }
 
 #[test]
+fn a_server_answers_in_its_vlans() {
+    let mut lab = Lab::new().with_pppoe();
+    let mac = "02:00:00:00:00:01";
+    assert_eq!(dial(&mut lab, "asha", "secret", mac, "ether2:120"), Err(DialError::NoServer));
+    let id = lab.row("/interface/pppoe-server/server", "interface", "ether2")[".id"].clone();
+    lab.ok(&["/interface/pppoe-server/server/set", &format!(".id={id}"), "pppoe-over-vlan-range=100-199,300"]);
+    assert_eq!(dial(&mut lab, "asha", "secret", mac, "ether2:200"), Err(DialError::NoServer));
+    assert_eq!(dial(&mut lab, "asha", "secret", mac, "ether3:120"), Err(DialError::NoServer));
+    assert_eq!(dial(&mut lab, "asha", "secret", mac, "ether2:300").as_deref(), Ok("10.5.0.2"));
+    lab.ok(&["/ppp/secret/add", "name=juma", "password=secret", "profile=home", "service=pppoe"]);
+    assert_eq!(dial(&mut lab, "juma", "secret", "02:00:00:00:00:02", "ether2").as_deref(), Ok("10.5.0.3"), "and without a tag");
+    let mut old = Lab::with(crate::support::config("CHR", "7.16.2")).with_pppoe();
+    let id = old.row("/interface/pppoe-server/server", "interface", "ether2")[".id"].clone();
+    let text = old.refused(&["/interface/pppoe-server/server/set", &format!(".id={id}"), "pppoe-over-vlan-range=100"]);
+    assert_eq!(text, "unknown parameter pppoe-over-vlan-range");
+}
+
+#[test]
 fn a_caller_sees_why() {
     let mut lab = Lab::new().with_pppoe();
     let mac = "02:00:00:00:00:01";

@@ -2,6 +2,7 @@
 
 mod api;
 mod customers;
+mod dhcp;
 mod hostile;
 mod hotspot;
 mod menus;

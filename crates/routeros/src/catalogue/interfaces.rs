@@ -6,6 +6,9 @@ const ANY: Kind = Kind::Number { min: 0, max: u64::MAX };
 const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
 const MTUS: Kind = Kind::Or(&["auto"], &Kind::Number { min: 32, max: 65_535 });
 const PPPOE_MTU: Kind = Kind::Or(&["auto"], &Kind::Number { min: 512, max: 65_535 });
+const ARP_MODES: Kind = Kind::Choice(&["disabled", "enabled", "local-proxy-arp", "proxy-arp", "reply-only"]);
+/// The tag of a VLAN, or a range of tags.
+const VLANS: Kind = Kind::Set(&Kind::Ports);
 const METHODS: Kind = Kind::Set(&Kind::Choice(&["pap", "chap", "mschap1", "mschap2"]));
 
 define! {
@@ -35,13 +38,24 @@ define! {
         MAC_ADDRESS = "mac-address": Kind::Mac, read_only;
         RUNNING = "running": Kind::Bool, read_only, default("no");
         SLAVE = "slave": Kind::Bool, read_only, default("no");
+        ARP = "arp": ARP_MODES, read_only, default("enabled");
         COMMENT = "comment": Kind::Text, read_only, default("");
+        DISABLED = "disabled": Kind::Bool, read_only, default("no");
+    }
+
+    /// VLANs; read only here.
+    interface_vlan = Menu::new("/interface/vlan", Shape::Table, &["print"]).key(&["name"]) => {
+        NAME = "name": Kind::Text, read_only;
+        INTERFACE = "interface": Kind::Text, read_only;
+        VLAN_ID = "vlan-id": ANY, read_only;
+        ARP = "arp": ARP_MODES, read_only, default("enabled");
         DISABLED = "disabled": Kind::Bool, read_only, default("no");
     }
 
     /// Bridges.
     interface_bridge = Menu::new("/interface/bridge", Shape::Table, ROWS_ENABLE).key(&["name"]) => {
         NAME = "name": Kind::Text;
+        ARP = "arp": ARP_MODES, default("enabled");
         PROTOCOL_MODE = "protocol-mode": Kind::Choice(&["mstp", "none", "rstp", "stp"]), default("rstp");
         COMMENT = "comment": Kind::Text, default("");
         DISABLED = "disabled": Kind::Bool, default("no");
@@ -116,6 +130,7 @@ define! {
         DEFAULT_PROFILE = "default-profile": Kind::Reference(&["/ppp/profile"], &[]), default("default");
         AUTHENTICATION = "authentication": METHODS, default("chap,mschap1,mschap2,pap");
         ONE_SESSION_PER_HOST = "one-session-per-host": Kind::Bool, default("no");
+        PPPOE_OVER_VLAN_RANGE = "pppoe-over-vlan-range": VLANS, default(""), since(18);
         MAX_MTU = "max-mtu": PPPOE_MTU, default("auto");
         MAX_MRU = "max-mru": PPPOE_MTU, default("auto");
         MAX_SESSIONS = "max-sessions": Kind::Or(&["unlimited"], &ANY), default("unlimited");

@@ -79,6 +79,7 @@ define! {
         INTERFACE = "interface": Kind::Reference(&["/interface"], &[]), required;
         ADDRESS_POOL = "address-pool": Kind::Reference(&["/ip/pool"], &["static-only"]), default("static-only");
         LEASE_TIME = "lease-time": Kind::Duration, default("30m");
+        ADD_ARP = "add-arp": Kind::Bool, default("no");
         COMMENT = "comment": Kind::Text, default("");
         DISABLED = "disabled": Kind::Bool, default("no");
         DYNAMIC = "dynamic": Kind::Bool, read_only, default("no");
@@ -94,19 +95,22 @@ define! {
         DYNAMIC = "dynamic": Kind::Bool, read_only, default("no");
     }
 
-    /// What the DHCP servers gave out; read only here.
-    ip_dhcp_server_lease = Menu::new("/ip/dhcp-server/lease", Shape::Table, &["print"]) => {
-        ADDRESS = "address": Kind::Text, read_only;
-        MAC_ADDRESS = "mac-address": Kind::Mac, read_only;
-        SERVER = "server": Kind::Text, read_only;
+    /// What the DHCP servers gave out, and what they keep for single devices. A router has an address once over all servers, and a
+    /// device once in each server; `all` stands for each (write probes on a 7.23 virtual router, a public record).
+    ip_dhcp_server_lease = Menu::new("/ip/dhcp-server/lease", Shape::Table, ROWS_ENABLE).key(&["address"]) => {
+        ADDRESS = "address": Kind::Address, default("0.0.0.0");
+        MAC_ADDRESS = "mac-address": Kind::Mac, required;
+        SERVER = "server": Kind::Reference(&["/ip/dhcp-server"], &["all"]), default("all");
+        COMMENT = "comment": Kind::Text, default("");
+        DISABLED = "disabled": Kind::Bool, default("no");
         HOST_NAME = "host-name": Kind::Text, read_only;
         STATUS = "status": Kind::Text, read_only;
         ACTIVE_ADDRESS = "active-address": Kind::Address, read_only;
         ACTIVE_MAC_ADDRESS = "active-mac-address": Kind::Mac, read_only;
+        ACTIVE_SERVER = "active-server": Kind::Text, read_only;
+        EXPIRES_AFTER = "expires-after": Kind::Duration, read_only;
         LAST_SEEN = "last-seen": Kind::Or(&["never"], &Kind::Duration), read_only;
-        COMMENT = "comment": Kind::Text, read_only, default("");
         DYNAMIC = "dynamic": Kind::Bool, read_only, default("no");
-        DISABLED = "disabled": Kind::Bool, read_only, default("no");
     }
 
     /// Which MAC address answers for which address; read only here.
