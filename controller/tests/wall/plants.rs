@@ -90,14 +90,21 @@ const PLANTS: &[Plant] = &[
     ),
     plant("addresses", "UPDATE router SET stage = 'confirmed' WHERE tenant_id = '{a}' AND name = 'roof'"),
     plant("addresses", "UPDATE tunnel_address SET address = '10.99.0.1' WHERE tenant_id = '{b}' AND address = (SELECT max(address) FROM tunnel_address WHERE tenant_id = '{b}')"),
-    plant("audit-chain", "UPDATE audit_log SET actor = 'nobody' WHERE tenant_id = '{a}' AND seq = 2"),
-    plant("audit-chain", "DELETE FROM audit_log WHERE tenant_id = '{b}' AND seq = 2"),
-    plant("audit-chain", "DELETE FROM audit_log WHERE tenant_id = '{a}' AND seq = (SELECT max(seq) FROM audit_log WHERE tenant_id = '{a}')"),
     plant(
         "audit-targets",
-        "INSERT INTO audit_log (tenant_id, id, at, actor, action, target)
-         VALUES ('{a}', gen_random_uuid(), now(), 'system:plant', 'ticket.open', 'tkt_00000000000070008000000000000000')",
+        "SET session_replication_role = origin;
+         INSERT INTO audit_log (tenant_id, id, at, actor, action, target)
+         VALUES ('{a}', gen_random_uuid(), now(), 'system:plant', 'ticket.open', 'tkt_00000000000070008000000000000000');
+         SET session_replication_role = replica",
     ),
+    plant("audit-chain", "UPDATE audit_log SET actor = 'nobody' WHERE tenant_id = '{a}' AND seq = 2"),
+    plant("audit-chain", "DELETE FROM audit_log WHERE tenant_id = '{b}' AND seq = 2"),
+    // The last line is the one that named what is not there.
+    Plant {
+        rule: "audit-chain",
+        also: &["audit-targets"],
+        sql: "DELETE FROM audit_log WHERE tenant_id = '{a}' AND seq = (SELECT max(seq) FROM audit_log WHERE tenant_id = '{a}')",
+    },
     plant("platform-chain", "UPDATE platform_audit SET reason = 'nothing' WHERE seq = 1"),
 ];
 
