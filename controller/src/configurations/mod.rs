@@ -144,7 +144,12 @@ const fn place(id: ConfigurationId) -> Place {
 ///
 /// # Errors
 /// When the role may not, or there is no such router.
-pub async fn list(app: &App, scope: &TenantScope, router: RouterId, page: &Page) -> Result<ConfigurationList, ConfigurationError> {
+pub async fn list(
+    app: &App,
+    scope: &TenantScope,
+    router: RouterId,
+    page: &Page,
+) -> Result<ConfigurationList, ConfigurationError> {
     let mut tx = scope.read(app, Permission::RoutersRead).await?;
     if !store::router_is_known(&mut tx, router).await? {
         return Err(ConfigurationError::NotFound("router"));
@@ -228,7 +233,8 @@ pub async fn keep(
     let id = ConfigurationId::generate(now, &*app.entropy);
     let sealed = app.vault.seal(tx, place(id), &taken.text).await?;
     let by: String = tx.actor().as_str().chars().take(BY_MAX).collect();
-    store::insert(tx, &store::New { id, router, now, reason, by: &by, taken, fingerprint: &fingerprint, sealed: &sealed }).await?;
+    store::insert(tx, &store::New { id, router, now, reason, by: &by, taken, fingerprint: &fingerprint, sealed: &sealed })
+        .await?;
     store::succeeded(tx, router, id).await?;
     store::drop_oldest(tx, router, PER_ROUTER_MAX).await?;
     let details = serde_json::json!({ "configuration": id, "reason": reason, "commands": taken.commands });

@@ -104,7 +104,13 @@ impl From<SectionDiff> for SectionDiffView {
                 .map(|value| ValueDiffView { name: value.name, before: value.before, after: value.after })
                 .collect(),
         });
-        Self { menu: section.path, added: section.added, removed: section.removed, changed: changed.collect(), moved: section.moved }
+        Self {
+            menu: section.path,
+            added: section.added,
+            removed: section.removed,
+            changed: changed.collect(),
+            moved: section.moved,
+        }
     }
 }
 
@@ -171,10 +177,9 @@ mod tests {
 
     #[test]
     fn a_difference_reads_like_this() {
-        let second = FIRST.replace("10.5.0.9\n", "10.5.0.200\nadd name=guests ranges=10.6.0.2-10.6.0.9\n").replace(
-            "/ip dns\nset servers=1.1.1.1\n",
-            "/ip firewall filter\nadd action=drop chain=input\n",
-        );
+        let second = FIRST
+            .replace("10.5.0.9\n", "10.5.0.200\nadd name=guests ranges=10.6.0.2-10.6.0.9\n")
+            .replace("/ip dns\nset servers=1.1.1.1\n", "/ip firewall filter\nadd action=drop chain=input\n");
         let sections = compare(FIRST.as_bytes(), second.as_bytes()).expect("two exports");
         let text = "/ip/pool\n  + add name=guests ranges=10.6.0.2-10.6.0.9\n  ~ add name=homes: ranges 10.5.0.2-10.5.0.9 -> 10.5.0.2-10.5.0.200\n\
                     /ip/firewall/filter\n  + add action=drop chain=input\n/ip/dns\n  - set servers=1.1.1.1\n";

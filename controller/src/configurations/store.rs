@@ -120,11 +120,8 @@ pub(super) async fn find(tx: &mut TenantTx, id: ConfigurationId) -> Result<Optio
         row: Row,
         sealed_text: Vec<u8>,
     }
-    let found: Option<Whole> = sqlx::query_as(configuration!(", sealed_text", "id = $2"))
-        .bind(tx.tenant())
-        .bind(id)
-        .fetch_optional(tx.conn())
-        .await?;
+    let found: Option<Whole> =
+        sqlx::query_as(configuration!(", sealed_text", "id = $2")).bind(tx.tenant()).bind(id).fetch_optional(tx.conn()).await?;
     Ok(found.map(|whole| (whole.row.into(), whole.sealed_text)))
 }
 
