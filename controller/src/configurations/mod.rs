@@ -92,6 +92,7 @@ impl Reason {
 
 /// What came of taking a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = KeptConfiguration)]
 pub struct Kept {
     /// The configuration that the router holds.
     pub id: ConfigurationId,

@@ -132,15 +132,19 @@ pub(super) async fn take_in_turn(
 }
 
 /// Removes the file that an earlier export may have left, because its controller ended before it could; the caller has the router's turn.
+/// A router that does not let us is tried again by the next look, which goes on.
 ///
 /// # Errors
-/// When the router or the database does not answer.
+/// When the database does not answer.
 pub(super) async fn sweep(app: &App, door: &TenantDoor, router: RouterId, session: &Session) -> Result<(), ProvisionError> {
     let mut tx = app.db.tenant(door).await?;
     let left = configurations::file_left(&mut tx, router).await?;
     drop(tx);
     if left {
-        remove(session.client()).await?;
+        if let Err(error) = remove(session.client()).await {
+            tracing::warn!(router.id = %router, error = %telemetry::chain(&error), "the file of an export could not be removed");
+            return Ok(());
+        }
         let mut tx = app.db.tenant(door).await?;
         configurations::note_file(&mut tx, router, false).await?;
         tx.commit().await?;

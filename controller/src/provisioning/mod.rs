@@ -34,6 +34,7 @@ pub use worker::Faulty;
 pub use worker::{Finished, Provisioner};
 
 use crate::app::App;
+use crate::configurations::Kept;
 use crate::operators::{OperatorError, Permission, TenantScope};
 use crate::secrets::VaultError;
 use crate::tunnels::TunnelError;

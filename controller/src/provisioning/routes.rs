@@ -2,9 +2,8 @@
 
 use super::facts::{FindingView, Preflight};
 use super::store::{self, ChangeSetView, StateView};
-use super::{OpenError, ProvisionError, ServiceChoice};
+use super::{Kept, OpenError, ProvisionError, ServiceChoice};
 use crate::app::App;
-use crate::configurations::Kept;
 use crate::http::{Body, Id, List, Page, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
 use axum::extract::State;

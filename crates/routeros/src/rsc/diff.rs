@@ -166,10 +166,8 @@ fn row(path: &str, command: &Command) -> String {
     words.join(" ")
 }
 
-/// Says whether the order of a menu's rows means something.
+/// Says whether the order of a menu's rows means something: as the catalogue has it, and in what it does not know in all that filters.
 fn is_ordered(path: &str) -> bool {
-    const FAMILIES: [&str; 5] =
-        ["/ip/firewall/", "/ipv6/firewall/", "/queue/simple", "/interface/bridge/filter", "/routing/filter"];
-    catalogue::menu(path)
-        .map_or_else(|| FAMILIES.iter().any(|family| path.starts_with(family)), |menu| menu.shape == Shape::Ordered)
+    let filters = || path.split('/').any(|word| matches!(word, "firewall" | "filter"));
+    catalogue::menu(path).map_or_else(filters, |menu| menu.shape == Shape::Ordered)
 }
