@@ -83,20 +83,22 @@ async fn the_night_takes_one_of_each_router_that_is_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_risky_change_is_preceded_by_a_copy_of_what_was_there() {
     let test = TestApp::running().await;
-    let (alpha, router) = tower(&test, "7.22.3").await;
-    let copies = |listed: &[Value]| listed.iter().filter(|item| item["reason"] == "before_change").count();
-    let before = copies(&history(&test, &alpha, &router).await);
-    type_in(
-        &router,
-        "/interface/bridge/port/remove [find interface=\"ether8\"]\n/ip/pool/add name=theirs ranges=10.77.0.2-10.77.0.9",
-    )
-    .await;
-    serve(&test, &alpha, &router, json!([{ "kind": "pppoe", "interfaces": ["bridge"] }, { "kind": "hotspot", "interface": "ether8", "gateway": "10.66.0.1/24" }])).await;
+    let alpha = isp(&test, "Alpha").await;
+    let router = onboard(&test, &alpha, "tower", config("RB5009UG+S+", "7.22.3", "HF1234567AB")).await;
+    type_in(&router, "/ip/pool/add name=theirs ranges=10.77.0.2-10.77.0.9").await;
+    assert_eq!(history(&test, &alpha, &router).await, [] as [Value; 0]);
+    // The first plan has changes that may cut the tunnel.
+    serve(&test, &alpha, &router, json!([{ "kind": "pppoe", "interfaces": ["bridge"] }])).await;
     let listed = history(&test, &alpha, &router).await;
-    assert_eq!(copies(&listed), before + 1, "{listed:?}");
-    let newest = listed[0]["id"].as_str().expect("an id").to_owned();
-    let text = test.call("GET", &format!("/api/v1/configurations/{newest}"), &alpha.token, None).await.expect(200).text("text");
-    assert!(text.contains("name=theirs") && !text.contains("10.66.0.1/24"), "it is what was there before: {text}");
+    assert_eq!((listed.len(), &listed[0]["reason"]), (1, &json!("before_change")), "{listed:?}");
+    let copy = listed[0]["id"].as_str().expect("an id").to_owned();
+    let text = test.call("GET", &format!("/api/v1/configurations/{copy}"), &alpha.token, None).await.expect(200).text("text");
+    assert!(
+        text.contains("name=theirs") && !text.contains("/interface pppoe-server server"),
+        "it is what was there before: {text}"
+    );
+    let (after, _) = take(&test, &alpha, &router).await;
+    assert!(diff(&test, &alpha, &after).await.contains("/interface/pppoe-server/server\n  + add "));
     assert_eq!(print(&router, "/file", &[]).await, [] as [Value; 0]);
 }
 
