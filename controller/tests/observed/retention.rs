@@ -27,7 +27,6 @@ async fn plant(owner: &mut PgConnection, isp: &Isp<'_>, customer: &str, at: Time
          VALUES ($1, gen_random_uuid(), $2, '[]', 'none', 'all is well', '', $4, $4, 'system:test', decode(repeat('00', 60), 'hex'))",
         "INSERT INTO change_set (tenant_id, id, router_id, generation, started_at, outcome, writes, changes, timing_us)
          VALUES ($1, gen_random_uuid(), $2, 1, $4, 'applied', 0, '{\"changes\": [], \"kicks\": [], \"findings\": []}', '{}')",
-         VALUES ($1, gen_random_uuid(), $2, 1, $4, 'applied', 0, '[]', '{}')",
         "INSERT INTO configuration (tenant_id, id, router_id, taken_at, seen_until, reason, taken_by, version, commands, left_out, faults, hidden, bytes,
                 fingerprint, sealed_text)
          VALUES ($1, gen_random_uuid(), $2, $4, $4, 'nightly', 'system:test', '', 1, 0, 0, 0, 1, decode(repeat('00', 32), 'hex'), decode('00', 'hex'))",
