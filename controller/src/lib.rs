@@ -6,6 +6,7 @@ pub mod audit;
 pub mod backups;
 pub mod cli;
 pub mod config;
+pub mod configurations;
 pub mod customers;
 pub mod devices;
 pub mod enrolment;
@@ -59,6 +60,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(devices::routes())
         .merge(enrolment::routes())
         .merge(provisioning::routes())
+        .merge(configurations::routes())
         .merge(ledger::routes())
         .merge(wallets::routes())
         .merge(gateways::routes())

@@ -1,6 +1,7 @@
 //! The roads that an ISP and its customers take, and the bad luck on them, each in a file of its own.
 
 mod bad_luck;
+mod configurations;
 mod contract;
 mod dhcp;
 mod expiry;

@@ -4,6 +4,7 @@
 mod audit;
 mod backups;
 mod client;
+mod configurations;
 mod customers;
 mod diagnoses;
 mod expenses;

@@ -1,6 +1,7 @@
 //! MikroTik boxes: how they join, what they offer, and how they are doing.
 
 use super::client::{Answer, Call, Client, Noun, PageArgs, items};
+use super::configurations::Configurations;
 use super::first_contact::Enrol;
 use super::sites::site_id;
 use super::table::{fields, numbers, one_line, several_lines, table, typed, words};
@@ -80,6 +81,8 @@ pub(super) enum Routers {
         #[command(flatten)]
         page: PageArgs,
     },
+    #[command(subcommand)]
+    Config(Configurations),
     /// Renames a router or says where it stands
     #[command(after_help = "Example:\n  mastwire-controller router change mast-1 --name ridge --site \"Kilimani/Ridge\"")]
     Change {
@@ -281,6 +284,7 @@ impl Routers {
                 let call = Call::patch(["routers", &id]).json(&Value::Object(body));
                 client.done(call, &format!("`{}` is changed", which.router)).await
             }
+            Self::Config(configurations) => configurations.run(client).await,
             Self::Transfer(transfer) => transfer.run(client).await,
             Self::Remove(which) => {
                 let id = which.id(client).await?;

@@ -64,6 +64,9 @@ pub(super) enum Settings {
         /// Days that it is kept what was written to routers, 7 to 1100
         #[arg(long, value_name = "DAYS")]
         changes: Option<u32>,
+        /// Days that configurations of routers are kept after they were last seen, 7 to 1100
+        #[arg(long, value_name = "DAYS")]
+        configurations: Option<u32>,
         /// Days that messages are kept, 31 to 1100
         #[arg(long, value_name = "DAYS")]
         messages: Option<u32>,
@@ -226,13 +229,14 @@ impl Settings {
                     ])
                 }))
             }
-            Self::Keep { sessions, usage, outages, diagnoses, changes, messages, audit } => {
+            Self::Keep { sessions, usage, outages, diagnoses, changes, configurations, messages, audit } => {
                 let said = [
                     ("sessions_days", sessions),
                     ("usage_days", usage),
                     ("outages_days", outages),
                     ("diagnoses_days", diagnoses),
                     ("changes_days", changes),
+                    ("configurations_days", configurations),
                     ("messages_days", messages),
                     ("audit_days", audit),
                 ];
@@ -255,6 +259,7 @@ fn days_kept(value: &Value) -> String {
         ("outages", text(value, "outages_days")),
         ("diagnoses", text(value, "diagnoses_days")),
         ("changes of routers", text(value, "changes_days")),
+        ("configurations of routers", text(value, "configurations_days")),
         ("messages", text(value, "messages_days")),
         ("audit log", text(value, "audit_days")),
     ])

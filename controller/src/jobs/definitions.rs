@@ -2,7 +2,7 @@
 
 use super::{Cadence, Definition, Outcome};
 use crate::app::App;
-use crate::{audit, backups, messages, notifications, operators, retention, tenants};
+use crate::{audit, backups, messages, notifications, operators, provisioning, retention, tenants};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -21,6 +21,13 @@ pub const DEFINITIONS: &[Definition] = &[
         cadence: Cadence::Every(SignedDuration::from_hours(1)),
         limit: SignedDuration::from_mins(10),
         run: |app| Box::pin(fail_backups(app)),
+    },
+    Definition {
+        name: "configurations",
+        about: "takes the configuration of every router that is there, and tells of those that gave none for three days",
+        cadence: Cadence::Daily { hour: 1, minute: 10 },
+        limit: SignedDuration::from_hours(6),
+        run: |app| Box::pin(take_configurations(app)),
     },
     Definition {
         name: "logins",
@@ -78,6 +85,12 @@ async fn nightly_audit(app: Arc<App>) -> Outcome {
 async fn fail_backups(app: Arc<App>) -> Outcome {
     let failed = told(backups::fail_forgotten(&app).await)?;
     Ok(format!("{failed} backups were marked as failed"))
+}
+
+async fn take_configurations(app: Arc<App>) -> Outcome {
+    let night = provisioning::take_all(&app).await.map_err(|error| telemetry::chain(&error))?;
+    let provisioning::Night { taken, new, away, failed } = night;
+    Ok(format!("{taken} configurations were taken, {new} of them new; {away} routers were away, and {failed} gave none"))
 }
 
 async fn clear_logins(app: Arc<App>) -> Outcome {

@@ -5,6 +5,7 @@
 //! secrets go to a router only after its operator has confirmed the serial number.
 
 mod apply;
+mod export;
 mod facts;
 mod guarded;
 mod leave;
@@ -18,6 +19,7 @@ mod turn;
 mod watch;
 mod worker;
 
+pub use export::{ExportError, Night, take_all, take_configuration};
 pub use facts::{FindingView, Preflight};
 pub use leave::clean;
 pub use routes::routes;
@@ -32,6 +34,7 @@ pub use worker::Faulty;
 pub use worker::{Finished, Provisioner};
 
 use crate::app::App;
+use crate::configurations::Kept;
 use crate::operators::{OperatorError, Permission, TenantScope};
 use crate::secrets::VaultError;
 use crate::tunnels::TunnelError;
@@ -110,6 +113,12 @@ pub enum ProvisionError {
     /// The customers could not be read.
     #[error("the router's customers could not be read")]
     Customers(#[from] crate::customers::CustomerError),
+    /// The router's configuration could not be taken.
+    #[error("the router's configuration could not be taken")]
+    Export(#[from] ExportError),
+    /// The router's configuration could not be kept.
+    #[error("the router's configuration could not be kept")]
+    Configuration(#[from] crate::configurations::ConfigurationError),
     /// Who is online could not be written down.
     #[error("the router's sessions could not be written down")]
     Sessions(#[from] crate::sessions::SessionError),

@@ -2,7 +2,7 @@
 
 use super::facts::{FindingView, Preflight};
 use super::store::{self, ChangeSetView, StateView};
-use super::{OpenError, ProvisionError, ServiceChoice};
+use super::{Kept, OpenError, ProvisionError, ServiceChoice};
 use crate::app::App;
 use crate::http::{Body, Id, List, Page, Permission, Problem, ProblemKind, TenantScope};
 use axum::Json;
@@ -35,15 +35,18 @@ impl From<ProvisionError> for Problem {
             ProvisionError::Open(_)
             | ProvisionError::Facts(_)
             | ProvisionError::Apply(_)
+            | ProvisionError::Export(_)
             | ProvisionError::StillDiffers(_)
             | ProvisionError::TakenBack { .. }
             | ProvisionError::NotSeenAgain { .. }
             | ProvisionError::UndoArmed { .. } => Self::new(ProblemKind::Router, telemetry::chain(&error)),
             ProvisionError::OtherSerial { .. } => Self::new(ProblemKind::Conflict, error.to_string()),
             ProvisionError::Site(_) => Self::new(ProblemKind::Conflict, telemetry::chain(&error)),
-            ProvisionError::Vault(_) | ProvisionError::Tunnel(_) | ProvisionError::Customers(_) | ProvisionError::Sessions(_) => {
-                Self::internal(&error)
-            }
+            ProvisionError::Vault(_)
+            | ProvisionError::Tunnel(_)
+            | ProvisionError::Customers(_)
+            | ProvisionError::Configuration(_)
+            | ProvisionError::Sessions(_) => Self::internal(&error),
         }
     }
 }
@@ -58,6 +61,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(state))
         .routes(routes!(change_sets))
         .routes(routes!(sessions))
+        .routes(routes!(take_configuration))
 }
 
 /// Reads the router and says what stands in the way of serving customers.
@@ -200,4 +204,14 @@ async fn sessions(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<Ro
         uptime: live.uptime,
     };
     Ok(Json(SessionsView { items: items.into_iter().map(view).collect() }))
+}
+
+/// Takes the router's configuration now; it is kept when it differs from the one before. One file is written on the router and removed again.
+#[utoipa::path(post, path = "/routers/{id}/configurations", tag = "routers", extensions(("x-permission" = json!("routers.write"))), params(("id" = RouterId, Path)), responses((status = 200, body = Kept)))]
+async fn take_configuration(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<RouterId>,
+) -> Result<Json<Kept>, Problem> {
+    Ok(Json(super::take_configuration(&app, &scope, id).await?))
 }

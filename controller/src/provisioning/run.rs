@@ -3,14 +3,15 @@
 use super::facts::{self, RouterFacts, TUNNEL_INTERFACE};
 use super::rules::{self, ServiceChoice};
 use super::store::{self, ChangeSetView, Timing};
-use super::{ProvisionError, guarded, open};
+use super::{ProvisionError, export, guarded, open};
 use crate::app::App;
+use crate::configurations::Reason;
 use crate::customers::{self, CustomerOnRouter, CustomerStatus};
 use crate::packages::{OnExpiry, PackageKind, PackageView};
 use db::{TenantDoor, TenantTx};
 use jiff::{SignedDuration, Timestamp};
 use model::{ChangeSetId, CustomerId, PackageId, RouterId, RouterosVersion, Tag};
-use reconcile::{ChangeSet, Desired, FUSE_DAYS, ObjectKey, Observed, Policy, Print, Row, Site, guard};
+use reconcile::{ChangeSet, Desired, FUSE_DAYS, Finding, ObjectKey, Observed, Policy, Print, Risk, Row, Severity, Site, guard};
 use routeros::catalogue::{self as cat, Access};
 use routeros::client::Client;
 use routeros::{Command, Query};
@@ -109,6 +110,7 @@ pub(super) async fn look(
     }
     let mut session = kept.clone().expect("just opened");
     timing.connect_us = micros(started);
+    export::sweep(app, door, router, &session).await?;
 
     let started = Instant::now();
     #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "only tests of cut paths wish for what no recipe does"))]
@@ -163,6 +165,9 @@ async fn bring(
     if set.is_empty() {
         return Ok(());
     }
+    if set.risk() == Risk::Path {
+        copy_first(road, session, set).await?;
+    }
     let started = Instant::now();
     guarded::write(road, session, wanted, &observed, set).await?;
     timing.apply_us = micros(started);
@@ -181,6 +186,20 @@ async fn bring(
     match rest.changes.first() {
         None => Ok(()),
         Some(change) => Err(ProvisionError::StillDiffers(change.to_string())),
+    }
+}
+
+/// Takes the router's configuration before a risky change. Without one the change is made all the same, and says so: who waits for it
+/// should not wait for a copy.
+async fn copy_first(road: &Road<'_>, session: &Session, set: &mut ChangeSet) -> Result<(), ProvisionError> {
+    match export::take_in_turn(road.app, road.door, road.router, session, Reason::BeforeChange).await {
+        Ok(_) => Ok(()),
+        Err(ProvisionError::Export(error)) => {
+            let text = format!("The router's configuration was not copied before the change: {}.", telemetry::chain(&error));
+            set.findings.push(Finding { code: "no-copy", severity: Severity::Warning, text, command: None });
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }
 

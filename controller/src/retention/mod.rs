@@ -44,6 +44,8 @@ pub struct Retention {
     pub diagnoses_days: i32,
     /// Days that it is kept what was written to routers.
     pub changes_days: i32,
+    /// Days that configurations of routers are kept after they were last seen; the one that a router holds stays.
+    pub configurations_days: i32,
     /// Days that messages are kept.
     pub messages_days: i32,
     /// Days that lines of the audit log are kept; they go by whole months.
@@ -64,6 +66,8 @@ pub struct RetentionChange {
     pub diagnoses_days: Option<i32>,
     /// Days that it is kept what was written to routers, 7 to 1100.
     pub changes_days: Option<i32>,
+    /// Days that configurations of routers are kept after they were last seen, 7 to 1100.
+    pub configurations_days: Option<i32>,
     /// Days that messages are kept, 31 to 1100.
     pub messages_days: Option<i32>,
     /// Days that lines of the audit log are kept, 366 to 3660.

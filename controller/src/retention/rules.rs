@@ -17,25 +17,27 @@ struct Setting {
 
 /// Every setting. The floors: a week, so that a complaint can still be looked into; a month of outages and messages, which are settled by the month; a year of
 /// the audit log.
-const SETTINGS: [Setting; 7] = [
+const SETTINGS: [Setting; 8] = [
     Setting { name: "sessions_days", days: 7..=1100, unless_said: YEAR_AND_MONTH },
     Setting { name: "usage_days", days: 7..=1100, unless_said: YEAR_AND_MONTH },
     Setting { name: "outages_days", days: 31..=1100, unless_said: YEAR_AND_MONTH },
     Setting { name: "diagnoses_days", days: 7..=1100, unless_said: YEAR_AND_MONTH },
     Setting { name: "changes_days", days: 7..=1100, unless_said: YEAR_AND_MONTH },
+    Setting { name: "configurations_days", days: 7..=1100, unless_said: YEAR_AND_MONTH },
     Setting { name: "messages_days", days: 31..=1100, unless_said: YEAR_AND_MONTH },
     Setting { name: "audit_days", days: 366..=3660, unless_said: TWO_YEARS },
 ];
 
 impl RetentionChange {
     /// The days in the order of the settings.
-    fn days(&self) -> [Option<i32>; 7] {
+    fn days(&self) -> [Option<i32>; 8] {
         [
             self.sessions_days,
             self.usage_days,
             self.outages_days,
             self.diagnoses_days,
             self.changes_days,
+            self.configurations_days,
             self.messages_days,
             self.audit_days,
         ]
@@ -64,6 +66,7 @@ pub(super) fn in_force(said: &RetentionChange) -> Retention {
         outages_days: next(),
         diagnoses_days: next(),
         changes_days: next(),
+        configurations_days: next(),
         messages_days: next(),
         audit_days: next(),
     }

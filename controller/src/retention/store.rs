@@ -13,6 +13,7 @@ struct Row {
     outages_days: Option<i32>,
     diagnoses_days: Option<i32>,
     changes_days: Option<i32>,
+    configurations_days: Option<i32>,
     messages_days: Option<i32>,
     audit_days: Option<i32>,
 }
@@ -20,7 +21,7 @@ struct Row {
 /// Reads what the tenant said; nothing where it said nothing.
 pub(super) async fn said(tx: &mut TenantTx) -> Result<RetentionChange, DbError> {
     let row: Option<Row> = sqlx::query_as(
-        "SELECT sessions_days, usage_days, outages_days, diagnoses_days, changes_days, messages_days, audit_days FROM retention WHERE tenant_id = $1",
+        "SELECT sessions_days, usage_days, outages_days, diagnoses_days, changes_days, configurations_days, messages_days, audit_days FROM retention WHERE tenant_id = $1",
     )
     .bind(tx.tenant())
     .fetch_optional(tx.conn())
@@ -32,6 +33,7 @@ pub(super) async fn said(tx: &mut TenantTx) -> Result<RetentionChange, DbError> 
         outages_days: row.outages_days,
         diagnoses_days: row.diagnoses_days,
         changes_days: row.changes_days,
+        configurations_days: row.configurations_days,
         messages_days: row.messages_days,
         audit_days: row.audit_days,
     })
@@ -40,12 +42,14 @@ pub(super) async fn said(tx: &mut TenantTx) -> Result<RetentionChange, DbError> 
 /// Keeps what is said, and what was said before about the rest.
 pub(super) async fn set(tx: &mut TenantTx, change: &RetentionChange) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO retention AS r (tenant_id, sessions_days, usage_days, outages_days, diagnoses_days, changes_days, messages_days, audit_days)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO retention AS r (tenant_id, sessions_days, usage_days, outages_days, diagnoses_days, changes_days, configurations_days,
+                messages_days, audit_days)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (tenant_id) DO UPDATE SET
             sessions_days = coalesce(excluded.sessions_days, r.sessions_days), usage_days = coalesce(excluded.usage_days, r.usage_days),
             outages_days = coalesce(excluded.outages_days, r.outages_days), diagnoses_days = coalesce(excluded.diagnoses_days, r.diagnoses_days),
-            changes_days = coalesce(excluded.changes_days, r.changes_days), messages_days = coalesce(excluded.messages_days, r.messages_days),
+            changes_days = coalesce(excluded.changes_days, r.changes_days),
+            configurations_days = coalesce(excluded.configurations_days, r.configurations_days), messages_days = coalesce(excluded.messages_days, r.messages_days),
             audit_days = coalesce(excluded.audit_days, r.audit_days)",
     )
     .bind(tx.tenant())
@@ -54,6 +58,7 @@ pub(super) async fn set(tx: &mut TenantTx, change: &RetentionChange) -> Result<(
     .bind(change.outages_days)
     .bind(change.diagnoses_days)
     .bind(change.changes_days)
+    .bind(change.configurations_days)
     .bind(change.messages_days)
     .bind(change.audit_days)
     .execute(tx.conn())

@@ -3,6 +3,7 @@
 use super::operations::{Document, Ids, Operation, id};
 use axum::body::Body;
 use axum::http::{Request, header};
+use controller::configurations::{self, Reason};
 use controller::jobs;
 use controller::operators::Role;
 use controller::payments::attempts;
@@ -63,6 +64,7 @@ const MAKERS: &[(&str, &str, Option<&str>, &str)] = &[
     ("MessageId", "/messages", Some("NewMessage"), "id"),
     ("NotificationId", "", None, ""),
     ("BackupId", "/backups", None, "id"),
+    ("ConfigurationId", "", None, ""),
 ];
 
 /// Puts ids into a path.
@@ -145,6 +147,7 @@ impl World {
             "LoginSessionId" => return self.login(isp).await,
             "PaymentAttemptId" => return self.attempt(isp, ids).await,
             "NotificationId" => return self.notification(isp).await,
+            "ConfigurationId" => return self.configuration(isp, ids).await,
             _ => {}
         }
         let maker = MAKERS.iter().find(|(known, ..)| *known == kind);
@@ -260,6 +263,25 @@ impl World {
         let made = attempts::begin(app, &mut tx, new).await.expect("it can be begun");
         tx.commit().await.expect("it is kept");
         made.to_string()
+    }
+
+    /// A configuration of a router, which no router here could give, with one before it.
+    async fn configuration(&self, isp: &Isp, ids: &Ids) -> String {
+        let app = &self.test.app;
+        let doors = app.db.locator().tenants("tests").await.expect("the database answers");
+        let door = doors.iter().find(|door| door.tenant() == isp.tenant.id).expect("it exists");
+        let router = id(ids, "RouterId").parse().expect("an id");
+        let mut last = String::new();
+        for name in [self.number(), self.number()] {
+            self.test.clock.advance(SignedDuration::from_millis(1));
+            let text = format!("/system identity\nset name={}-{name}\n", isp.marker.replace(' ', "-"));
+            let taken = configurations::read(text.as_bytes()).expect("an export");
+            let mut tx = app.db.tenant(door).await.expect("a transaction");
+            let kept = configurations::keep(app, &mut tx, router, &taken, Reason::Asked).await.expect("it can be kept");
+            tx.commit().await.expect("it is kept");
+            last = kept.id.to_string();
+        }
+        last
     }
 
     async fn names(&self, isp: &Isp) -> String {

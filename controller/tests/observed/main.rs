@@ -2,6 +2,7 @@
 //! and no tenant's news touch another's.
 //! Method: the front doors and the whole HTTP service on a real database, under a clock that the tests move.
 
+mod configurations;
 mod diagnoses;
 mod fixture;
 mod outages;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Tables whose rows [`plant`] makes, and what says how old one is.
-const PLANTED: [&str; 6] = ["change_set", "diagnosis", "outage", "session_history", "usage", "watch_gap"];
+const PLANTED: [&str; 7] = ["change_set", "configuration", "diagnosis", "outage", "session_history", "usage", "watch_gap"];
 
 /// One row of every kind that was over at a time, put in past all doors.
 async fn plant(owner: &mut PgConnection, isp: &Isp<'_>, customer: &str, at: Timestamp) {
@@ -27,6 +27,9 @@ async fn plant(owner: &mut PgConnection, isp: &Isp<'_>, customer: &str, at: Time
          VALUES ($1, gen_random_uuid(), $2, '[]', 'none', 'all is well', '', $4, $4, 'system:test', decode(repeat('00', 60), 'hex'))",
         "INSERT INTO change_set (tenant_id, id, router_id, generation, started_at, outcome, writes, changes, timing_us)
          VALUES ($1, gen_random_uuid(), $2, 1, $4, 'applied', 0, '{\"changes\": [], \"kicks\": [], \"findings\": []}', '{}')",
+        "INSERT INTO configuration (tenant_id, id, router_id, taken_at, seen_until, reason, taken_by, version, commands, left_out, faults, hidden, bytes,
+                fingerprint, sealed_text)
+         VALUES ($1, gen_random_uuid(), $2, $4, $4, 'nightly', 'system:test', '', 1, 0, 0, 0, 1, decode(repeat('00', 32), 'hex'), decode('00', 'hex'))",
         "INSERT INTO watch_gap (tenant_id, started_at, ended_at) VALUES ($1, $4::timestamptz - interval '1 second', $4)",
     ];
     let customer = Uuid::try_parse(customer.split_once('_').expect("an id").1).expect("an id");
@@ -62,7 +65,10 @@ async fn chains(test: &TestApp) -> Vec<String> {
 async fn each_isp_keeps_what_it_says_to_the_day_and_nobody_elses_rows_go() {
     let test = TestApp::new().await;
     let (short, long, silent) = (Isp::new(&test, "Short").await, Isp::new(&test, "Long").await, Isp::new(&test, "Silent").await);
-    let all = |days: i32| json!({ "sessions_days": days, "usage_days": days, "outages_days": days, "diagnoses_days": days, "changes_days": days });
+    let all = |days: i32| {
+        json!({ "sessions_days": days, "usage_days": days, "outages_days": days, "diagnoses_days": days, "changes_days": days,
+        "configurations_days": days })
+    };
     let _ = short.put("/retention", all(31)).await.expect(204);
     let _ = long.put("/retention", all(1100)).await.expect(204);
     let mut owner = test.db.connect_as("mastwire_owner").await;
@@ -79,8 +85,8 @@ async fn each_isp_keeps_what_it_says_to_the_day_and_nobody_elses_rows_go() {
     }
     let others = test.db.rows(Some(long.tenant.id)).await.len();
     assert_eq!(forget(&test).await, i64::try_from(PLANTED.len()).expect("few") * (7 + 1 + 4));
-    assert_eq!((rows(&test, &short).await, rows(&test, &long).await), (vec![2; 6], vec![8; 6]));
-    assert_eq!(rows(&test, &silent).await, [5; 6], "a year and a month where nothing was said");
+    assert_eq!((rows(&test, &short).await, rows(&test, &long).await), (vec![2; 7], vec![8; 7]));
+    assert_eq!(rows(&test, &silent).await, [5; 7], "a year and a month where nothing was said");
     assert_eq!(test.db.rows(Some(long.tenant.id)).await.len(), others - PLANTED.len(), "and nothing else of theirs went");
     // A second time finds nothing, and a day later each has one more that is too old.
     let before =
@@ -203,7 +209,7 @@ async fn what_something_refers_to_stays_and_a_batch_is_no_larger_than_said() {
 async fn the_settings_have_bounds_and_a_change_is_written_down() {
     let test = TestApp::new().await;
     let (alpha, beta) = (Isp::new(&test, "Alpha").await, Isp::new(&test, "Beta").await);
-    let unsaid = json!({ "sessions_days": 396, "usage_days": 396, "outages_days": 396, "diagnoses_days": 396, "changes_days": 396, "messages_days": 396, "audit_days": 732 });
+    let unsaid = json!({ "sessions_days": 396, "usage_days": 396, "outages_days": 396, "diagnoses_days": 396, "changes_days": 396, "configurations_days": 396, "messages_days": 396, "audit_days": 732 });
     assert_eq!(alpha.get("/retention").await.expect(200).body, unsaid);
     for (field, days) in
         [("sessions_days", 6), ("outages_days", 30), ("audit_days", 365), ("audit_days", 3661), ("usage_days", 1101)]

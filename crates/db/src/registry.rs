@@ -232,6 +232,11 @@ pub const TABLES: &[Table] = &[
     tenant("change_set")
         .about("a plan as it was applied to a router, with the time of each step")
         .kept("started_at", "changes_days"),
+    tenant("configuration")
+        .about("a router's configuration as its own export writes it, kept whenever it differs from the one before")
+        .sealed(&["sealed_text"])
+        .kept("seen_until", "configurations_days"),
+    tenant("configuration_state").about("what a router held last, and since when its configuration could not be taken"),
     tenant("customer")
         .about("a customer of an ISP: who they are, how they connect, where, and what the ISP wants with them")
         .global(&[(

@@ -225,6 +225,8 @@ ids! {
     CertificateId = "cer", "purge certificate";
     /// A file of customers that was taken in.
     ImportId = "cim", "customer import";
+    /// A configuration of a router, as its export.
+    ConfigurationId = "cfg", "configuration";
 }
 
 #[cfg(test)]

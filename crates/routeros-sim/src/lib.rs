@@ -22,6 +22,11 @@
 //! - An existing scheduler entry does not run while the device-mode forbids the scheduler.
 //! - A device's own lease waits until the device asks again; the lease that it had as a stranger goes on until then. A lease that is
 //!   changed or removed takes nothing from a device that has its address already.
+//! - `/export` prints menus in an order in which they can be read again, bits per second without `M`, and the rows of `/interface/list` and
+//!   others that come with the system only where they were changed. Accounts (`/user`) and files are left out. It needs the policy
+//!   `read`, and `write` with `file=`; a router of 7.19.2 refuses an account that lacks one with `not enough permissions (9)`
+//!   (socialwifi/RouterOS-api, issue 109). Over the API without `file=` it answers nothing.
+//! - `/file/read` answers one row with `data`.
 //! - What comes as an `exec` request over SSH is one script: it is parsed as a whole and ended by its first failure, whose text is
 //!   printed.
 //!

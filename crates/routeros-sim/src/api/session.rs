@@ -266,7 +266,7 @@ impl Connection {
         if request.command.is_empty() && request.path.is_empty() {
             request.path.push('/');
         }
-        let reads = matches!(request.command.as_str(), "print" | "getall");
+        let reads = matches!(request.command.as_str(), "print" | "getall") || request.path == "/file/read";
         let (outcome, lost, version) = self.shared.with(|router, now| {
             let outcome = router.execute(session, &request, now);
             let lost = !reads && router.loses_reply();

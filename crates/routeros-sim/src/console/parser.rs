@@ -355,6 +355,13 @@ impl Parser<'_, '_> {
             let clears = self.cursor.eat("!");
             let name = self.cursor.look(|c| in_name(c) || c == '.').to_owned();
             let named = self.cursor.rest()[name.len()..].starts_with('=');
+            if !clears && !named && command == "export" && menus.accepts(&path, command, &name) && name != "file" {
+                // Words that switch something on, such as `terse`.
+                self.cursor.eat(&name);
+                args.push(name);
+                self.emit(Op::Push(Value::Bool(true)));
+                continue;
+            }
             if !clears && !named {
                 args.push(nameless.next().ok_or_else(unknown)?.to_string());
                 self.value(Word::Text)?;

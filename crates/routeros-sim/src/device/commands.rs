@@ -279,7 +279,7 @@ impl Device {
     }
 
     /// Counts a write to the flash; RouterOS saves a change within seconds, one to a few sectors each.
-    fn written(&mut self) {
+    pub(super) fn written(&mut self) {
         self.sectors_written += 1;
     }
 }
@@ -300,7 +300,7 @@ fn apply(fields: &mut Fields, changes: Vec<Change>) {
 /// Says whether a session may run a command.
 fn permit(session: &Session, menu: &Menu, command: &str) -> Result<(), Trap> {
     let needed = match (menu.path, command) {
-        (_, "print") => "read",
+        (_, "print") | ("/export" | "/file/read", _) => "read",
         ("/system/reboot" | "/system/shutdown", _) => "reboot",
         ("/tool/fetch" | "/ping", _) => "test",
         (path, _) if path == "/user" || path.starts_with("/user/") => "policy",

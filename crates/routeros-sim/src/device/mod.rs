@@ -7,6 +7,7 @@ mod computed;
 pub mod config;
 mod defaults;
 mod dhcp;
+mod export;
 mod firewall;
 mod hotspot;
 mod ppp;

@@ -86,7 +86,9 @@ impl Device {
     fn show(&self, menu: &'static Menu, row: &Row, secrets: bool) -> Shown {
         let mut shown = Shown::new();
         for arg in menu.args.iter().filter(|arg| arg.versions.contain(self.config.version)) {
-            if arg.access == Access::AddOnly || (arg.access == Access::Secret && !secrets) {
+            // What makes a row unique is shown also where only `add` takes it, such as the name of a file.
+            let unseen = arg.access == Access::AddOnly && !menu.key.contains(&arg.name);
+            if unseen || (arg.access == Access::Secret && !secrets) {
                 continue;
             }
             let value = match arg.name {

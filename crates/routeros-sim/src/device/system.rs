@@ -46,6 +46,8 @@ impl Device {
                 self.may_fetch(session)?;
                 Err(Trap::failure("failure: this simulator runs it from the console only"))
             }
+            "/export" => self.export_command(session, &fields),
+            "/file/read" => self.read_file(&fields),
             "/import" => Err(Trap::failure("failure: this simulator runs it from the console only")),
             _ => Err(Trap::of(0, "no such command")),
         }
@@ -90,7 +92,7 @@ impl Device {
     }
 
     /// Puts a fetched file into the flash, however long it is.
-    pub(crate) fn store_file(&mut self, name: &str, contents: &str) {
+    pub fn store_file(&mut self, name: &str, contents: &str) {
         let size = contents.chars().count().to_string();
         let fields = [("name", name), ("contents", contents), ("size", &size), ("type", "file")];
         let fields: Fields = fields.into_iter().map(|(name, value)| (name, value.to_owned())).collect();

@@ -197,6 +197,12 @@ impl Host for ConsoleHost<'_> {
                 let file = self.device.find("/file", "name", &name).map(|row| text::readable(row.get("contents")));
                 return file.map(Reply::Script).ok_or_else(|| "failure: no such file".into());
             }
+            ("/" | "", "export") if call.arg("file").is_none() => {
+                let shown = |name: &str| call.arg(name).is_some_and(|value| *value == Value::Bool(true));
+                let text = self.device.export(self.session, shown("show-sensitive"), shown("terse"));
+                text.map_err(|trap| ScriptError(trap.message))?.lines().for_each(|line| self.output.push(line.to_owned()));
+                return Ok(Reply::Done(Value::Nothing));
+            }
             ("/tool", "fetch") => {
                 self.device.may_fetch(self.session).map_err(|trap| ScriptError(trap.message))?;
                 self.fetches.push_back(Fetch::read(self.run, call)?);

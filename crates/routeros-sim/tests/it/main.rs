@@ -3,6 +3,7 @@
 mod api;
 mod customers;
 mod dhcp;
+mod export;
 mod hostile;
 mod hotspot;
 mod menus;

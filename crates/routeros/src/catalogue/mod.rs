@@ -62,6 +62,10 @@ impl Menu {
         Self { args, ..self }
     }
 
+    const fn since(self, minor: u16) -> Self {
+        Self { versions: Versions { since: RouterosVersion::new(7, minor, 0), until: self.versions.until }, ..self }
+    }
+
     const fn hardware_only(self) -> Self {
         Self { from_schema: false, ..self }
     }

@@ -184,6 +184,24 @@ define! {
         SIZE = "size": Kind::Size, read_only;
     }
 
+    /// Reads a part of a file, of which `print` shows 60 KB at most; the recordings have it from 7.16.2 on. A chunk is 32,768 bytes long
+    /// at most (as tikoci/centrs, which runs against virtual routers, has it).
+    file_read = Menu::new("/file/read", Shape::Command, &[]).since(16) => {
+        FILE = "file": Kind::Text, required;
+        OFFSET = "offset": ANY;
+        CHUNK_SIZE = "chunk-size": Kind::Number { min: 1, max: 32_768 };
+    }
+
+    /// Writes the whole configuration as commands, to the console or to a file, whose name gets `.rsc`. Secrets are hidden from version 7
+    /// on unless they are asked for.
+    export = Menu::new("/export", Shape::Command, &[]) => {
+        FILE = "file": Kind::Text;
+        COMPACT = "compact": Kind::Bool;
+        TERSE = "terse": Kind::Bool;
+        HIDE_SENSITIVE = "hide-sensitive": Kind::Bool;
+        SHOW_SENSITIVE = "show-sensitive": Kind::Bool;
+    }
+
     /// Gets a file from a server; the certificate is checked only where this is asked for.
     tool_fetch = Menu::new("/tool/fetch", Shape::Command, &[]) => {
         URL = "url": Kind::Text;
