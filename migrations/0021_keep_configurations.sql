@@ -33,7 +33,8 @@ SELECT internal.protect_tenant_table('configuration');
 SELECT internal.limit_reach('configuration');
 -- The oldest of a router go when there are too many.
 GRANT SELECT, INSERT, DELETE ON configuration TO mastwire_app;
-GRANT UPDATE (seen_until) ON configuration TO mastwire_app;
+-- A new key of the tenant seals what is there anew.
+GRANT UPDATE (seen_until, sealed_text) ON configuration TO mastwire_app;
 
 -- How it stands with a router's history.
 CREATE TABLE configuration_state (
