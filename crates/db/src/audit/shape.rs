@@ -13,7 +13,7 @@ const OWNER: &str = "mastwire_owner";
 /// The tenant policy, as PostgreSQL spells it.
 const OF_THE_TENANT: &str = "(tenant_id = ( SELECT (current_setting('app.tenant_id'::text))::uuid AS current_setting))";
 /// The policy of `internal.limit_reach`, as PostgreSQL spells it without its white space.
-const WITHIN_REACH: &str = "((( SELECT current_setting('app.reach'::text) AS current_setting) = 'all'::text) OR (router_id IS NULL) OR (router_id IN ( SELECT r.id FROM router r WHERE (r.tenant_id = ( SELECT (current_setting('app.tenant_id'::text))::uuid AS current_setting)))))";
+const WITHIN_REACH: &str = "((( SELECT current_setting('app.reach'::text) AS current_setting) = 'all'::text) OR (router_id IS NULL) OR (router_id IN ( SELECT internal.reachable_routers() AS reachable_routers)))";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
