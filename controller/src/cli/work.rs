@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// An entry is called by its id alone.
-const WORK: Noun = Noun { prefix: "wrk", word: "work entry", list: &["work"], name: "id", search: None };
+const WORK: Noun = Noun { prefix: "wrk", word: "work entry", list: &["work-entries"], name: "id", search: None };
 
 /// What technicians did
 #[derive(Debug, Subcommand)]
@@ -134,7 +134,7 @@ impl Work {
             Self::List(list) => list.run(client).await,
             Self::Strike { entry } => {
                 let id = client.id_of(&WORK, &entry).await?;
-                client.done(Call::post(["work", &id, "strike"]), "the entry is struck out").await
+                client.done(Call::post(["work-entries", &id, "strike"]), "the entry is struck out").await
             }
         }
     }

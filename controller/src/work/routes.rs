@@ -70,7 +70,7 @@ impl Filter {
 }
 
 /// Lists what technicians did, newest first.
-#[utoipa::path(get, path = "/work", tag = "work", extensions(("x-permission" = json!("tickets.read"))), params(Filter, Page), responses((status = 200, body = List<WorkView>)))]
+#[utoipa::path(get, path = "/work-entries", tag = "work", extensions(("x-permission" = json!("tickets.read"))), params(Filter, Page), responses((status = 200, body = List<WorkView>)))]
 async fn list(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -89,7 +89,7 @@ struct AddedWork {
 }
 
 /// Notes work that was done.
-#[utoipa::path(post, path = "/work", tag = "work", extensions(("x-permission" = json!("tickets.write"))), request_body = NewWork, responses((status = 201, body = AddedWork)))]
+#[utoipa::path(post, path = "/work-entries", tag = "work", extensions(("x-permission" = json!("tickets.write"))), request_body = NewWork, responses((status = 201, body = AddedWork)))]
 async fn add(
     State(app): State<Arc<App>>,
     scope: TenantScope,
@@ -100,7 +100,7 @@ async fn add(
 }
 
 /// Strikes out an entry that was wrong; it stays to be seen.
-#[utoipa::path(post, path = "/work/{id}/strike", tag = "work", extensions(("x-permission" = json!("tickets.write"))), params(("id" = WorkId, Path)), responses((status = 204)))]
+#[utoipa::path(post, path = "/work-entries/{id}/strike", tag = "work", extensions(("x-permission" = json!("tickets.write"))), params(("id" = WorkId, Path)), responses((status = 204)))]
 async fn strike(State(app): State<Arc<App>>, scope: TenantScope, Id(id): Id<WorkId>) -> Result<StatusCode, Problem> {
     super::strike(&app, &scope, id).await?;
     Ok(StatusCode::NO_CONTENT)

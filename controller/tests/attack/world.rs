@@ -58,7 +58,7 @@ const MAKERS: &[(&str, &str, Option<&str>, &str)] = &[
     ("DiagnosisId", "/customers/{CustomerId}/diagnose", None, "id"),
     ("TicketId", "/tickets", Some("NewTicket"), "id"),
     ("LeadId", "/leads", Some("NewLead"), "id"),
-    ("WorkId", "/work", Some("NewWork"), "id"),
+    ("WorkId", "/work-entries", Some("NewWork"), "id"),
     ("TemplateId", "/message-templates", Some("NewMessageTemplate"), "id"),
     ("MessageRuleId", "/message-rules", Some("NewMessageRule"), "id"),
     ("MessageId", "/messages", Some("NewMessage"), "id"),
