@@ -237,7 +237,7 @@ impl Shared {
         CallError::Lost { why: self.lost().unwrap_or(Lost::Dropped), maybe_applied: false }
     }
 
-    /// Sends a command when there is room for it. The tag is in the table before the first byte leaves.
+    /// Sends a command when there is room for it.
     ///
     /// # Cancel safety
     /// Nothing is sent or kept unless this returns a tag.
@@ -246,28 +246,19 @@ impl Shared {
         command: &Command,
         make: impl FnOnce(OwnedSemaphorePermit) -> Pending,
     ) -> Result<u64, CallError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| self.lost_before_sending())?;
-        let slot = self.outgoing.reserve().await.map_err(|_| self.lost_before_sending())?;
-        let mut state = self.state();
-        if self.lost.borrow().is_some() {
-            return Err(self.lost_before_sending());
-        }
-        let tag = state.insert(make(permit));
-        slot.send(self.encode(&command.tagged(tag)));
-        Ok(tag)
+        Ok(self.begin_together(vec![(command, make)]).await?[0])
     }
 
     /// Sends commands in one piece when there is room for all: no other bytes come between them, and they leave in as few packets as
-    /// they fit into.
+    /// they fit into. The tags are in the table before the first byte leaves.
     ///
     /// # Cancel safety
     /// Nothing is sent or kept unless this returns tags.
-    pub(super) async fn begin_together(
+    pub(super) async fn begin_together<M: FnOnce(OwnedSemaphorePermit) -> Pending>(
         &self,
-        commands: &[Command],
-        mut make: impl FnMut(OwnedSemaphorePermit) -> Pending,
+        calls: Vec<(&Command, M)>,
     ) -> Result<Vec<u64>, CallError> {
-        let count = u32::try_from(commands.len()).expect("a handful of commands");
+        let count = u32::try_from(calls.len()).expect("a handful of commands");
         let permits = Arc::clone(&self.permits).acquire_many_owned(count);
         let mut permits = permits.await.map_err(|_| self.lost_before_sending())?;
         let slot = self.outgoing.reserve().await.map_err(|_| self.lost_before_sending())?;
@@ -275,13 +266,12 @@ impl Shared {
         if self.lost.borrow().is_some() {
             return Err(self.lost_before_sending());
         }
-        let mut bytes = Vec::new();
-        let tags = commands.iter().map(|command| {
+        let (mut tags, mut bytes) = (Vec::with_capacity(calls.len()), Vec::new());
+        for (command, make) in calls {
             let tag = state.insert(make(permits.split(1).expect("one for each command")));
             bytes.extend(self.encode(&command.tagged(tag)));
-            tag
-        });
-        let tags = tags.collect();
+            tags.push(tag);
+        }
         slot.send(bytes);
         Ok(tags)
     }

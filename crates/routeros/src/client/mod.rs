@@ -236,14 +236,16 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future cancels the commands on the router; they may have taken effect.
     pub async fn call_together(&self, commands: &[Command]) -> Result<(), CallError> {
-        let mut answers = Vec::with_capacity(commands.len());
-        let begin = self.shared().begin_together(commands, |permit| {
+        let (mut calls, mut answers) = (Vec::with_capacity(commands.len()), Vec::with_capacity(commands.len()));
+        for command in commands {
             let (done, answer) = oneshot::channel();
+            calls.push((command, move |permit| Pending::call(done, command.is_write(), permit)));
             answers.push(answer);
-            Pending::call(done, true, permit)
-        });
+        }
         let time = self.shared().options.call_timeout;
-        let tags = tokio::time::timeout(time, begin).await.unwrap_or(Err(CallError::Timeout { maybe_applied: false }))?;
+        let tags = tokio::time::timeout(time, self.shared().begin_together(calls))
+            .await
+            .unwrap_or(Err(CallError::Timeout { maybe_applied: false }))?;
         let _cancel_on_drop: Vec<Cancel<'_>> = tags.into_iter().map(|tag| Cancel { shared: self.shared(), tag }).collect();
         let wait = async {
             for answer in answers {
