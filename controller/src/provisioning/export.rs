@@ -116,19 +116,15 @@ pub(super) async fn take_in_turn(
     if removed.is_ok() {
         configurations::note_file(&mut tx, router, false).await?;
     }
-    let kept = match &taken {
-        Ok(taken) => Some(configurations::keep(app, &mut tx, router, taken, reason).await?),
+    let kept = match taken {
+        Ok(taken) => Ok(configurations::keep(app, &mut tx, router, &taken, reason).await?),
         Err(error) => {
-            configurations::failed(&mut tx, router, &telemetry::chain(error), app.clock.now()).await?;
-            None
+            configurations::failed(&mut tx, router, &telemetry::chain(&error), app.clock.now()).await?;
+            Err(error)
         }
     };
     tx.commit().await?;
-    match (kept, taken) {
-        (Some(kept), _) => Ok(kept),
-        (None, Err(error)) => Err(error.into()),
-        (None, Ok(_)) => unreachable!("what was taken is kept"),
-    }
+    Ok(kept?)
 }
 
 /// Removes the file that an earlier export may have left, because its controller ended before it could; the caller has the router's turn.
