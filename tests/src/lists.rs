@@ -85,8 +85,7 @@ pub async fn values(test: &TestApp, tenant: TenantId) -> anyhow::Result<Values> 
 }
 
 /// Lists that are not paged: the document does not tell them from other answers.
-const UNPAGED: &[&str] =
-    &["/leads/due", "/flags", "/limits", "/settings/history", "/tenant/usage", "/accounts", "/platform/usage"];
+const UNPAGED: &[&str] = &["/leads/due", "/flags", "/limits", "/settings/history", "/tenant/usage", "/accounts"];
 /// Where a parameter's name means something else than elsewhere: the list, the parameter, what stands there.
 const OTHERWISE: &[(&str, &str, &str)] = &[("/expenses", "account", "=expenses"), ("/devices", "parent", "device")];
 

@@ -4,6 +4,7 @@ use super::rules::limits::Limit;
 use super::store::{limits, metering as store};
 use super::{TenantError, current};
 use crate::app::App;
+use crate::http::{List, Page};
 use crate::operators::{Permission, TenantScope};
 use db::registry::{Class, TABLES};
 use db::{DbError, PlatformActor, TenantTx};
@@ -173,14 +174,19 @@ pub(super) async fn own(app: &App, scope: &TenantScope, span: Span) -> Result<Ve
     Ok(store::days(&mut tx, from, until).await?)
 }
 
-/// Shows every tenant's newest day up to a given one.
+/// Shows every tenant's newest day up to a given one, the newest tenant first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub(super) async fn across(app: &App, actor: &PlatformActor, until: Option<Date>) -> Result<Vec<TenantUsage>, TenantError> {
+pub(super) async fn across(
+    app: &App,
+    actor: &PlatformActor,
+    until: Option<Date>,
+    page: &Page,
+) -> Result<List<TenantUsage>, TenantError> {
     let now = app.clock.now();
     let mut tx = app.db.platform(actor, "what the tenants use was read", now).await?;
-    let items = store::newest_of_each(&mut tx, until.unwrap_or(Date::MAX)).await?;
+    let items = store::newest_of_each(&mut tx, until.unwrap_or(Date::MAX), page).await?;
     tx.commit().await?;
-    Ok(items)
+    Ok(page.list(items))
 }

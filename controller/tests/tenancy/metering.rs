@@ -4,6 +4,7 @@ use crate::fixture::{DAY, Isp, Platform};
 use controller::tenants;
 use controller::testing::TestApp;
 use jiff::SignedDuration;
+use serde_json::json;
 
 #[tokio::test]
 async fn a_day_says_what_an_isp_is_and_uses() {
@@ -42,6 +43,15 @@ async fn a_day_says_what_an_isp_is_and_uses() {
     let all = platform.get("/platform/usage").await.expect(200).body;
     let names: Vec<&str> = all["items"].as_array().unwrap().iter().filter_map(|item| item["name"].as_str()).collect();
     assert!(names.len() == 2 && names.contains(&"Alpha") && names.contains(&"Beta"), "{names:?}");
+    let first = platform.get("/platform/usage?limit=1").await.expect(200).body;
+    assert_eq!(
+        (first["items"].as_array().map(Vec::len), &first["items"][0]["name"]),
+        (Some(1), &json!("Beta")),
+        "the newest first"
+    );
+    let behind = format!("/platform/usage?limit=1&cursor={}", first["next"].as_str().expect("there is another"));
+    let last = platform.get(&behind).await.expect(200).body;
+    assert_eq!((&last["items"][0]["name"], last["next"].is_null()), (&json!("Alpha"), true));
     let theirs = all["items"].as_array().unwrap().iter().find(|item| item["name"] == "Beta").expect("Beta").clone();
     assert_eq!(theirs["api_requests"], 6, "five, and the one that made its token");
     assert!(!beta.get("/tenant/usage").await.expect(200).body.to_string().contains("customer\":"));

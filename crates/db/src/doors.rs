@@ -2,19 +2,18 @@
 
 use crate::Locator;
 use crate::lines::{self, Line, difference};
+use crate::spent::{Spending, Spent};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AuditId, Entropy, OperatorId, RouterId, TenantId};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 /// Why the database could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +184,7 @@ pub struct Db {
     platform: PgPool,
     entropy: Arc<dyn Entropy>,
     woken: Arc<Notify>,
-    spent: Arc<Mutex<HashMap<TenantId, Duration>>>,
+    spent: Spent,
 }
 
 impl fmt::Debug for Db {
@@ -196,7 +195,7 @@ impl fmt::Debug for Db {
 
 impl Db {
     pub(crate) fn new(app: PgPool, platform: PgPool, entropy: Arc<dyn Entropy>) -> Self {
-        Self { app, platform, entropy, woken: Arc::new(Notify::new()), spent: Arc::default() }
+        Self { app, platform, entropy, woken: Arc::new(Notify::new()), spent: Spent::default() }
     }
 
     /// Opens a transaction that sees one tenant. It rolls back when dropped.
@@ -209,10 +208,11 @@ impl Db {
         self.begin(door, "BEGIN", "").await
     }
 
-    /// Takes out for how long a tenant's requests had transactions since the last time. What the controller does by itself is not counted.
+    /// Takes out for how long a tenant's requests had transactions since the last time, with those that they still have. One counts for
+    /// five seconds at most, and what the controller does by itself for nothing.
     #[must_use]
     pub fn take_spent(&self, tenant: TenantId) -> Duration {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant).unwrap_or_default()
+        self.spent.take(tenant)
     }
 
     /// Opens a transaction that only reads one tenant, all of it as it was at one moment. A statement in it may take ten minutes.
@@ -232,8 +232,7 @@ impl Db {
         let begin = format!("{begin}; SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.reach = '{reach}'{more}");
         let tx = self.app.begin_with(AssertSqlSafe(begin)).await?;
         let (entropy, woken) = (self.entropy.clone(), self.woken.clone());
-        let asked = door.origin.is_some();
-        let time = asked.then(|| Spending { tenant: door.tenant, began: Instant::now(), spent: self.spent.clone() });
+        let time = door.origin.is_some().then(|| self.spent.begin(door.tenant));
         Ok(TenantTx { tx, door: door.clone(), entropy, woken, wakes: false, lines: Vec::new(), sealing: None, _time: time })
     }
 
@@ -302,20 +301,6 @@ pub struct TenantTx {
     pub(crate) sealing: Option<uuid::Uuid>,
     /// Ends with the transaction.
     _time: Option<Spending>,
-}
-
-/// Counts for how long a tenant's request had a transaction.
-struct Spending {
-    tenant: TenantId,
-    began: Instant,
-    spent: Arc<Mutex<HashMap<TenantId, Duration>>>,
-}
-
-impl Drop for Spending {
-    fn drop(&mut self) {
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        *spent.entry(self.tenant).or_default() += self.began.elapsed();
-    }
 }
 
 impl fmt::Debug for TenantTx {

@@ -14,6 +14,7 @@ mod locator;
 mod migrate;
 pub mod registry;
 mod schedule;
+mod spent;
 #[cfg(feature = "testing")]
 mod testing;
 mod upgrade;

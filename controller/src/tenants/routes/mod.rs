@@ -298,12 +298,13 @@ struct UntilDay {
     until: Option<Date>,
 }
 
-/// Shows what every tenant is and uses, table by table, the largest first: its newest measured day.
-#[utoipa::path(get, path = "/platform/usage", tag = "platform", extensions(("x-permission" = json!("platform"))), params(UntilDay), responses((status = 200, body = List<TenantUsage>)))]
+/// Shows what every tenant is and uses, table by table, on its newest measured day; the newest tenant first.
+#[utoipa::path(get, path = "/platform/usage", tag = "platform", extensions(("x-permission" = json!("platform"))), params(UntilDay, Page), responses((status = 200, body = List<TenantUsage>)))]
 async fn show_usage(
     State(app): State<Arc<App>>,
     actor: Actor,
     Params(asked): Params<UntilDay>,
+    page: Page,
 ) -> Result<Json<List<TenantUsage>>, Problem> {
-    Ok(whole(metering::across(&app, &platform(actor)?, asked.until).await?))
+    Ok(Json(metering::across(&app, &platform(actor)?, asked.until, &page).await?))
 }

@@ -1,6 +1,7 @@
 //! Measurements in the database.
 
 use super::super::metering::{TableUse, TenantUsage, UsageDay};
+use crate::http::{Page, PageItem};
 use db::{DbError, PlatformTx, TenantTx};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,9 +10,8 @@ use model::TenantId;
 use sqlx::FromRow;
 use sqlx::types::Json;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
-/// Tenants that are shown side by side at most.
-const TENANTS_MAX: i64 = 5_000;
 /// How long counters stay beside the measurements that sum them up: a limit by the month needs no more.
 const COUNTERS_KEPT_DAYS: i64 = 62;
 
@@ -129,6 +129,12 @@ struct Row {
     measured_at: SqlTimestamp,
 }
 
+impl PageItem for TenantUsage {
+    fn cursor(&self) -> Uuid {
+        self.tenant.uuid()
+    }
+}
+
 impl From<Row> for TenantUsage {
     fn from(row: Row) -> Self {
         let usage = UsageDay {
@@ -160,14 +166,15 @@ pub(in super::super) async fn days(tx: &mut TenantTx, from: Date, until: Date) -
     Ok(rows.into_iter().map(|row| TenantUsage::from(row).usage).collect())
 }
 
-pub(in super::super) async fn newest_of_each(tx: &mut PlatformTx, until: Date) -> Result<Vec<TenantUsage>, DbError> {
+pub(in super::super) async fn newest_of_each(tx: &mut PlatformTx, until: Date, page: &Page) -> Result<Vec<TenantUsage>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT u.*, t.name FROM tenant t
            CROSS JOIN LATERAL (SELECT * FROM tenant_usage u WHERE u.tenant_id = t.id AND u.day <= $1 ORDER BY u.day DESC LIMIT 1) u
-          ORDER BY u.storage_bytes DESC, t.id LIMIT $2",
+          WHERE t.id < $2 ORDER BY t.id DESC LIMIT $3",
     )
     .bind(until.to_sqlx())
-    .bind(TENANTS_MAX)
+    .bind(page.before())
+    .bind(page.fetch())
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(TenantUsage::from).collect())
