@@ -20,7 +20,8 @@ pub(super) enum Gateways {
         mastwire-controller gateway add Messages --provider africas_talking --environment sandbox --credentials sms.json --purpose hotspot\n\n\
         The file holds the provider's keys as JSON, such as {\"secret_key\": \"…\"}: arguments can be seen by other users of the machine.\n\n\
         Messages travel through http_sms and http_whatsapp, which take {\"url\": \"https://…\", \"body\": \"to={phone}&message={text}\"}, the body as a\n\
-        form or as JSON, and if need be `authorization`, `success` (what a good answer has in it) and `reference` (where its name for it stands).")]
+        form or as JSON, and if need be `authorization`, `success` (what a good answer has in it), `reference` (where its name for it stands, such as /data/0/id),\n\
+        `cost` (where its price stands) and `cost_currency` (where the price does not say it).")]
     Add(Add),
     /// Lists the gateways
     #[command(after_help = "Example:\n  mastwire-controller gateway list")]
@@ -64,6 +65,15 @@ pub(super) enum Gateways {
     /// Uses a gateway no more for now
     #[command(after_help = "Example:\n  mastwire-controller gateway disable Paybill")]
     Disable {
+        /// Its name or id
+        gateway: String,
+    },
+    /// Makes an address for delivery reports; the one before is good no more
+    #[command(after_help = "Example:\n  mastwire-controller gateway report-address \"Mast SMS\"\n\n\
+        Give it to the service as its callback. The gateway's keys say how a report is read: `report_id` and `report_status` (where the message\n\
+        and its status stand, such as /id; the fields of a form too), `report_delivered` and `report_failed` (the words, with commas between them),\n\
+        and if you like `report_reason` and `report_cost`. Whoever knows the address may report; make a new one if it gets known.")]
+    ReportAddress {
         /// Its name or id
         gateway: String,
     },
@@ -188,6 +198,11 @@ impl Gateways {
             }
             Self::Enable { gateway } => switch(client, &gateway, true).await,
             Self::Disable { gateway } => switch(client, &gateway, false).await,
+            Self::ReportAddress { gateway } => {
+                let id = client.id_of(&GATEWAY, &gateway).await?;
+                let answer = client.send(Call::post(["gateways", &id, "report-address"])).await?;
+                Ok(client.show(&answer, |value| text(value, "address")))
+            }
             Self::Remove { gateway } => {
                 let id = client.id_of(&GATEWAY, &gateway).await?;
                 client.done(Call::delete(["gateways", &id]), &format!("gateway `{gateway}` is removed")).await

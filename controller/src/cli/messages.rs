@@ -73,7 +73,7 @@ impl Messages {
             Self::List { state, customer, page } => {
                 let columns = [
                     words("WRITTEN", |item| time(item, "at")),
-                    words("STATE", |item| text(item, "state")),
+                    words("STATE", state_of),
                     words("CUSTOMER", |item| text(item, "customer")),
                     words("TO", |item| text(item, "recipient")),
                     numbers("SEGMENTS", |item| text(item, "segments")),
@@ -99,6 +99,16 @@ impl Messages {
     }
 }
 
+/// What became of it: what the gateway reports, or else what we know.
+fn state_of(item: &Value) -> String {
+    text(item, if item["delivery"].is_null() { "state" } else { "delivery" })
+}
+
+fn cost_of(item: &Value) -> String {
+    let Some(micros) = item["cost_micros"].as_i64() else { return String::new() };
+    format!("{} {}.{:06}", text(item, "cost_currency"), micros / 1_000_000, micros % 1_000_000)
+}
+
 fn readable(item: &Value) -> String {
     fields(&[
         ("state", text(item, "state")),
@@ -119,6 +129,10 @@ fn readable(item: &Value) -> String {
         ("rounds", text(item, "attempts")),
         ("sent", time(item, "sent_at")),
         ("gateway's name for it", text(item, "provider_ref")),
+        ("cost", cost_of(item)),
+        ("delivery", text(item, "delivery")),
+        ("reported", time(item, "delivery_at")),
+        ("it says", text(item, "delivery_reason")),
         ("id", text(item, "id")),
     ])
 }

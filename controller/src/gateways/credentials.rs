@@ -167,7 +167,7 @@ struct Twilio {
 }
 
 /// A service that takes a message by one POST. Most differ in nothing but the names of the fields.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTexts {
     /// Where to.
@@ -183,6 +183,30 @@ pub struct HttpTexts {
     /// Where the service's name for the message stands in a JSON answer, as a JSON pointer such as `/data/0/id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Where what it cost stands in that answer, such as `KES 0.80`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// In which currency, where the sum does not say it: three letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_currency: Option<String>,
+    /// Where the service's name for the message stands in a report, or {id} if it gives that back. The fields of a form are `/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_id: Option<String>,
+    /// Where the message's status stands in a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_status: Option<String>,
+    /// The statuses that mean that it arrived, with commas between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_delivered: Option<String>,
+    /// The statuses that mean that it never will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_failed: Option<String>,
+    /// Where a report says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_reason: Option<String>,
+    /// Where a report says what it cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_cost: Option<String>,
 }
 
 impl fmt::Debug for HttpTexts {
@@ -288,6 +312,11 @@ fn mpesa(given: Map<String, Value>) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// Keys that say where something stands.
+const POINTERS: [&str; 6] = ["reference", "cost", "report_id", "report_status", "report_reason", "report_cost"];
+/// Keys without which no report is read.
+pub(super) const REPORTED: [&str; 3] = ["report_id", "report_status", "report_delivered"];
+
 fn http_texts(given: Map<String, Value>, private: bool) -> Result<Map<String, Value>, String> {
     let map = typed::<HttpTexts>(given)?;
     let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -298,8 +327,19 @@ fn http_texts(given: Map<String, Value>, private: bool) -> Result<Map<String, Va
     if !text("authorization").bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         return Err("`authorization` is a header: write ASCII".to_owned());
     }
-    if map.contains_key("reference") && !text("reference").starts_with('/') {
-        return Err("`reference` is a JSON pointer, such as /data/0/id".to_owned());
+    for name in POINTERS {
+        if map.contains_key(name) && !text(name).starts_with('/') {
+            return Err(format!("`{name}` is a JSON pointer, such as /data/0/id"));
+        }
+    }
+    if map.contains_key("cost_currency")
+        && !(text("cost_currency").len() == 3 && text("cost_currency").bytes().all(|byte| byte.is_ascii_uppercase()))
+    {
+        return Err("`cost_currency` is three letters, such as KES".to_owned());
+    }
+    let told = REPORTED.iter().filter(|name| map.contains_key(**name)).count();
+    if told != 0 && told != REPORTED.len() {
+        return Err(format!("reports are read by all of `{}`", REPORTED.join("`, `")));
     }
     if !text("body").contains("{phone}") || !text("body").contains("{text}") {
         return Err("`body` has to have {phone} and {text} in it".to_owned());
@@ -357,6 +397,8 @@ mod tests {
             check_json(Provider::HttpWhatsapp, keys)
         };
         assert!(with("success", "OK").is_ok() && with("reference", "/id").is_ok() && with("authorization", "Bearer x").is_ok());
+        assert!(with("cost", "/cost").is_ok() && with("cost", "cost").is_err() && with("cost_currency", "shilling").is_err());
+        assert!(with("report_id", "/id").expect_err("not whole").contains("report_status"));
         assert!(with("reference", "id").is_err() && with("authorization", "Bearer ü").is_err());
         assert!(
             check_json(

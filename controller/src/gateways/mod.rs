@@ -1,6 +1,7 @@
 //! Ways by which money and messages travel: each with its provider's keys, sealed, and with a place in the order in which they are tried.
 
 mod credentials;
+mod reports;
 mod routes;
 mod rules;
 mod store;

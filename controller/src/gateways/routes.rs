@@ -36,6 +36,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(order))
         .routes(routes!(get, change, remove))
         .routes(routes!(set_credentials))
+        .routes(routes!(new_report_address))
 }
 
 /// Lists the gateways, removed ones too.
@@ -117,6 +118,23 @@ async fn set_credentials(
 ) -> Result<StatusCode, Problem> {
     super::set_credentials(&app, &scope, id, request).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportAddress {
+    /// Where the service is to send its reports, by POST as JSON or as a form. It is shown once, and whoever knows it may report.
+    address: String,
+}
+
+/// Makes a gateway a new address for delivery reports; the one before is good no more.
+#[utoipa::path(post, path = "/gateways/{id}/report-address", tag = "gateways", extensions(("x-permission" = json!("gateways.write"))), params(("id" = GatewayId, Path)), responses((status = 201, body = ReportAddress)))]
+async fn new_report_address(
+    State(app): State<Arc<App>>,
+    scope: TenantScope,
+    Id(id): Id<GatewayId>,
+) -> Result<(StatusCode, Json<ReportAddress>), Problem> {
+    let address = super::reports::new_address(&app, &scope, id).await?.expose().clone();
+    Ok((StatusCode::CREATED, Json(ReportAddress { address })))
 }
 
 /// Takes a gateway out of use for good; its history stays and its keys are forgotten.

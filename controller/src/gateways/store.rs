@@ -236,8 +236,27 @@ pub(super) async fn sealed(tx: &mut TenantTx, id: GatewayId) -> Result<Option<(V
     .await?)
 }
 
-/// Takes a gateway out of use and forgets its keys.
+pub(super) async fn set_report_address(tx: &mut TenantTx, id: GatewayId, hash: [u8; 32], now: Timestamp) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO report_address (tenant_id, gateway_id, key_hash, made_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, gateway_id) DO UPDATE SET key_hash = EXCLUDED.key_hash, made_at = EXCLUDED.made_at",
+    )
+    .bind(tx.tenant())
+    .bind(id)
+    .bind(&hash[..])
+    .bind(now.to_sqlx())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes a gateway out of use, and forgets its keys and where it is reported to.
 pub(super) async fn remove(tx: &mut TenantTx, id: GatewayId, now: Timestamp) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM report_address WHERE tenant_id = $1 AND gateway_id = $2")
+        .bind(tx.tenant())
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
     sqlx::query(
         "UPDATE gateway SET removed_at = $3, changed_at = $3, enabled = false, is_default = false, credentials = '\\x', fields = '{}'
           WHERE tenant_id = $1 AND id = $2 AND removed_at IS NULL",

@@ -6,6 +6,7 @@
 mod automatic;
 mod log;
 mod outbound;
+mod reports;
 mod routes;
 mod rules;
 mod sender;
@@ -240,6 +241,17 @@ words! {
         Unknown = "unknown",
         /// Somebody stopped it, or what it says is true no more.
         Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// What the service said of a message that it had taken.
+    #[schema(as = MessageDelivery)]
+    Delivery {
+        /// It arrived.
+        Delivered = "delivered",
+        /// It will not arrive.
+        Undelivered = "undelivered",
     }
 }
 

@@ -7,11 +7,13 @@ use super::{
 };
 use crate::app::App;
 use crate::http::{Body, Id, List, Page, Params, Permission, Problem, ProblemKind, TenantScope};
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{StatusCode, header};
+use axum::{Form, Json};
 use model::{CustomerId, MessageId, MessageRuleId, TemplateId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -46,6 +48,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list, send))
         .routes(routes!(get))
         .routes(routes!(cancel))
+        .routes(routes!(report))
         .routes(routes!(variables))
         .routes(routes!(list_templates, add_template))
         .routes(routes!(preview))
@@ -108,6 +111,44 @@ async fn send(
 ) -> Result<(StatusCode, Json<WrittenMessage>), Problem> {
     let id = super::send(&app, &scope, request).await?;
     Ok((StatusCode::CREATED, Json(WrittenMessage { id })))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ReportKey {
+    /// From the address that was made for the gateway.
+    key: String,
+}
+
+/// Takes what a gateway's service says of a message that it took: an object in JSON, or a form.
+#[utoipa::path(post, path = "/delivery-reports", tag = "messages", extensions(("x-permission" = json!("open"))), params(ReportKey), security(()),
+    request_body(content((Object = "application/json"), (Object = "application/x-www-form-urlencoded"))),
+    responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
+async fn report(
+    State(app): State<Arc<App>>,
+    Params(ReportKey { key }): Params<ReportKey>,
+    Posted(posted): Posted,
+) -> Result<StatusCode, Problem> {
+    super::reports::take(&app, &key, &posted).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a service of somebody else's posts.
+struct Posted(Value);
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if kind.starts_with("application/x-www-form-urlencoded") {
+            let form = Form::<BTreeMap<String, String>>::from_request(request, state).await;
+            let Form(fields) = form.map_err(|rejection| Problem::new(ProblemKind::Invalid, rejection.body_text()))?;
+            return Ok(Self(json!(fields)));
+        }
+        let Body(fields) = Body::<BTreeMap<String, Value>>::from_request(request, state).await?;
+        Ok(Self(json!(fields)))
+    }
 }
 
 /// Shows a message and what became of it.

@@ -1,7 +1,8 @@
-//! What a message says and costs, when it may go, and what a gateway's answer means. Pure.
+//! What a message says and costs, when it may go, and what a gateway's answers and reports mean. Pure.
 
 pub(super) mod addresses;
 pub(super) mod answers;
+pub(super) mod reports;
 pub(super) mod segments;
 pub(super) mod texts;
 pub(super) mod timing;

@@ -190,7 +190,7 @@ async fn carry(app: &App, client: &Client, parcel: &Parcel) -> (GatewayId, Outco
     for way in &parcel.ways {
         let named = |reason: String| format!("gateway {}: {reason}", way.name);
         match outbound::ask(client, &app.config, &way.texts, &holes).await {
-            Outcome::Taken(reference) => return (way.id, Outcome::Taken(reference)),
+            Outcome::Taken(receipt) => return (way.id, Outcome::Taken(receipt)),
             Outcome::Unknown(reason) => return (way.id, Outcome::Unknown(named(reason))),
             Outcome::Refused(reason) => last = Some((way.id, Outcome::Refused(named(reason)))),
             Outcome::NotTaken(reason) => later = Some((way.id, Outcome::NotTaken(named(reason)))),
@@ -204,7 +204,7 @@ async fn note(app: &App, door: &TenantDoor, due: &Due, gateway: GatewayId, outco
     let now = app.clock.now();
     let mut tx = app.db.tenant(door).await?;
     match outcome {
-        Outcome::Taken(reference) => store::set_sent(&mut tx, due.id, gateway, reference.as_deref(), now).await?,
+        Outcome::Taken(receipt) => store::set_sent(&mut tx, due.id, gateway, &receipt, now).await?,
         Outcome::Refused(reason) => store::set_tried(&mut tx, due.id, gateway, MessageState::Failed, &reason).await?,
         Outcome::Unknown(reason) => store::set_tried(&mut tx, due.id, gateway, MessageState::Unknown, &reason).await?,
         Outcome::NotTaken(reason) => match timing::again(due.attempts + 1, now) {

@@ -349,7 +349,9 @@ pub async fn authenticate(app: &App, token: &str, asked: &Asked) -> Result<Actor
             visits::note(app, &scope, asked).await?;
             Ok(Actor::Tenant { scope, session: None })
         }
-        Some((TokenKind::Setup | TokenKind::Line | TokenKind::Invitation, _)) | None => Err(OperatorError::Credential),
+        Some((TokenKind::Setup | TokenKind::Line | TokenKind::Invitation | TokenKind::Report, _)) | None => {
+            Err(OperatorError::Credential)
+        }
     }
 }
 

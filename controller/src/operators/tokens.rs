@@ -20,9 +20,13 @@ pub enum TokenKind {
     Invitation,
     /// A visit of the platform's support.
     Visit,
+    /// Reporting what became of a gateway's messages.
+    Report,
 }
 
 impl TokenKind {
+    const ALL: [Self; 7] = [Self::Login, Self::Api, Self::Setup, Self::Line, Self::Invitation, Self::Visit, Self::Report];
+
     const fn prefix(self) -> &'static str {
         match self {
             Self::Login => "mw_login_",
@@ -31,6 +35,7 @@ impl TokenKind {
             Self::Line => "mw_line_",
             Self::Invitation => "mw_invite_",
             Self::Visit => "mw_visit_",
+            Self::Report => "mw_report_",
         }
     }
 }
@@ -56,8 +61,7 @@ pub fn generate(kind: TokenKind, entropy: &dyn Entropy) -> NewToken {
 /// Says what a presented token is and under which hash it may be found.
 #[must_use]
 pub fn recognise(text: &str) -> Option<(TokenKind, [u8; 32])> {
-    let kinds = [TokenKind::Login, TokenKind::Api, TokenKind::Setup, TokenKind::Line, TokenKind::Invitation, TokenKind::Visit];
-    let kind = kinds.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
+    let kind = TokenKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
     // 32 bytes are 43 characters; anything else was never handed out and need not be looked up.
     (text.len() == kind.prefix().len() + 43).then(|| (kind, hash(text)))
 }

@@ -6,6 +6,7 @@ pub const NO_SUCCESS: &[(&str, u16, &str)] = &[
     ("POST /routers/{id}/apply", 409, "no virtual router has joined here"),
     ("POST /routers/{id}/confirm", 409, "no virtual router has joined here"),
     ("POST /routers/{id}/configurations", 409, "no virtual router has joined here"),
+    ("POST /gateways/{id}/report-address", 400, "the gateway that is made here carries money"),
     ("GET /routers/{id}/plan", 502, "no virtual router has joined here"),
     ("GET /routers/{id}/preflight", 502, "no virtual router has joined here"),
     ("GET /routers/{id}/sessions", 502, "no virtual router has joined here"),

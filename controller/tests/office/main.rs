@@ -9,6 +9,7 @@ mod fixture;
 mod leads;
 mod messages;
 mod notifications;
+mod reports;
 mod sender;
 mod tickets;
 mod timing;

@@ -337,6 +337,14 @@ pub const TABLES: &[Table] = &[
         .about("what was purged of a tenant, and the hash that proves it; outlives everything else of it"),
     platform("recovery_code").about("a code for who has lost the second factor").hashes(&["code_hash"]),
     tenant("recurring_expense").about("a rule by which the ISP spends again and again"),
+    tenant("report_address")
+        .about("where a gateway's service reports what became of messages")
+        .global(&[(
+            "report_address_key_unique",
+            "a report's key is looked up before its tenant is known; 256 random bits tell nothing",
+        )])
+        .hashes(&["key_hash"])
+        .left_out(&[(Copied::Shadow, "nobody reports to a shadow"), (Copied::Export, "an address is good for one controller")]),
     tenant("restore")
         .about("that rows were put in from a backup")
         .left_out(&[(Copied::Backup, "it tells of this place, not of what is restored")]),

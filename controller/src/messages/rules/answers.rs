@@ -1,23 +1,29 @@
 //! What is asked of a gateway and what its answer means. Pure.
 
+use super::reports::{self, Cost};
 use crate::gateways::HttpTexts;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Longest name of a provider's for a message, in characters.
-const REF_MAX: usize = 100;
-
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum Outcome {
-    /// The gateway took it, and calls it this if it said so.
-    Taken(Option<String>),
+    /// The gateway took it.
+    Taken(Receipt),
     /// The gateway looked at it and will not have it.
     Refused(String),
     /// It never got there, or it was told to come later.
     NotTaken(String),
     /// It may have got there.
     Unknown(String),
+}
+
+/// What a gateway says of a message that it took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct Receipt {
+    /// Its name for it.
+    pub(in super::super) reference: Option<String>,
+    pub(in super::super) cost: Option<Cost>,
 }
 
 /// The holes in a gateway's body.
@@ -82,7 +88,7 @@ fn percent_encoded(text: &str) -> String {
 pub(in super::super) fn judge(gateway: &HttpTexts, status: u16, answer: &str) -> Outcome {
     match status {
         200..=299 if gateway.success.as_ref().is_none_or(|word| answer.contains(word.as_str())) => {
-            Outcome::Taken(gateway.reference.as_deref().and_then(|pointer| reference(pointer, answer)))
+            Outcome::Taken(receipt(gateway, answer))
         }
         200..=299 => Outcome::Refused("it answered without its word for success".to_owned()),
         // Too many at once, or not now: it says that nothing was done.
@@ -93,16 +99,13 @@ pub(in super::super) fn judge(gateway: &HttpTexts, status: u16, answer: &str) ->
     }
 }
 
-/// Finds the provider's name for the message in its answer.
-fn reference(pointer: &str, answer: &str) -> Option<String> {
-    let answer: Value = serde_json::from_str(answer).ok()?;
-    let found = match answer.pointer(pointer)? {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    let clean: String = found.chars().filter(|c| !c.is_control()).take(REF_MAX).collect();
-    (!clean.is_empty()).then_some(clean)
+/// Reads what an answer says of the message, if it is JSON.
+fn receipt(gateway: &HttpTexts, answer: &str) -> Receipt {
+    let Ok(answer) = serde_json::from_str::<Value>(answer) else { return Receipt::default() };
+    Receipt {
+        reference: gateway.reference.as_deref().and_then(|pointer| reports::reference(pointer, &answer)),
+        cost: reports::cost(gateway, gateway.cost.as_deref(), &answer),
+    }
 }
 
 #[cfg(test)]
@@ -128,11 +131,16 @@ mod tests {
 
     #[test]
     fn an_answer_means_what_it_can_mean() {
-        let plain = HttpTexts { url: String::new(), body: String::new(), authorization: None, success: None, reference: None };
-        let strict = HttpTexts { success: Some("Success".to_owned()), reference: Some("/data/0/id".to_owned()), ..plain.clone() };
-        assert_eq!(judge(&plain, 200, "whatever"), Outcome::Taken(None));
-        assert_eq!(judge(&strict, 201, r#"{"s":"Success","data":[{"id":77}]}"#), Outcome::Taken(Some("77".to_owned())));
-        assert_eq!(judge(&strict, 200, r#"{"s":"Success"}"#), Outcome::Taken(None));
+        let plain = HttpTexts::default();
+        let text = |text: &str| Some(text.to_owned());
+        let strict =
+            HttpTexts { success: text("Success"), reference: text("/data/0/id"), cost: text("/data/0/cost"), ..plain.clone() };
+        let nothing = || Outcome::Taken(Receipt::default());
+        assert_eq!(judge(&plain, 200, "whatever"), nothing());
+        let cost = Some(Cost { micros: 800_000, currency: "KES".to_owned() });
+        let receipt = Receipt { reference: text("77"), cost };
+        assert_eq!(judge(&strict, 201, r#"{"s":"Success","data":[{"id":77,"cost":"KES 0.8"}]}"#), Outcome::Taken(receipt));
+        assert_eq!(judge(&strict, 200, r#"{"s":"Success"}"#), nothing());
         assert!(matches!(judge(&strict, 200, r#"{"s":"no money left"}"#), Outcome::Refused(_)));
         for (status, wanted) in
             [(400, "refused"), (401, "refused"), (302, "refused"), (429, "not"), (503, "not"), (500, "?"), (502, "?"), (504, "?")]

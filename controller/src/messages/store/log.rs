@@ -3,7 +3,7 @@
 use super::CHECKED;
 use crate::customers::Addressee;
 use crate::http::{Page, PageItem};
-use crate::messages::{Channel, MessageState};
+use crate::messages::{Channel, Delivery, MessageState};
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
@@ -63,6 +63,17 @@ pub struct MessageView {
     /// When a gateway took it.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub sent_at: Option<Timestamp>,
+    /// What it cost, in millionths of a unit of `cost_currency`; empty while no gateway said so.
+    pub cost_micros: Option<i64>,
+    /// In which currency.
+    pub cost_currency: Option<String>,
+    /// Whether it arrived, as the gateway reports; empty while it did not.
+    pub delivery: Option<Delivery>,
+    /// Why it did not arrive.
+    pub delivery_reason: Option<String>,
+    /// When that was reported.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub delivery_at: Option<Timestamp>,
 }
 
 impl PageItem for MessageView {
@@ -93,6 +104,11 @@ struct Row {
     gateway_id: Option<GatewayId>,
     provider_ref: Option<String>,
     sent_at: Option<SqlTimestamp>,
+    cost_micros: Option<i64>,
+    cost_currency: Option<String>,
+    delivery: Option<String>,
+    delivery_reason: Option<String>,
+    delivery_at: Option<SqlTimestamp>,
 }
 
 impl From<Row> for MessageView {
@@ -118,6 +134,11 @@ impl From<Row> for MessageView {
             gateway: row.gateway_id,
             provider_ref: row.provider_ref,
             sent_at: row.sent_at.map(SqlTimestamp::to_jiff),
+            cost_micros: row.cost_micros,
+            cost_currency: row.cost_currency,
+            delivery: row.delivery.map(|name| Delivery::from_stored(&name).expect(CHECKED)),
+            delivery_reason: row.delivery_reason,
+            delivery_at: row.delivery_at.map(SqlTimestamp::to_jiff),
         }
     }
 }
@@ -127,7 +148,8 @@ macro_rules! messages {
     ($rest:literal) => {
         concat!(
             "SELECT id, at, channel, recipient, customer_id, router_id, rule_id, template_id, template_version, text, segments, author, state,
-                    reason, attempts, not_before, not_after, gateway_id, provider_ref, sent_at
+                    reason, attempts, not_before, not_after, gateway_id, provider_ref, sent_at, cost_micros, cost_currency, delivery,
+                    delivery_reason, delivery_at
                FROM message WHERE tenant_id = $1 AND ",
             $rest
         )

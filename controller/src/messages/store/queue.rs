@@ -1,7 +1,9 @@
 //! Messages on their way to a gateway.
 
 use super::CHECKED;
-use crate::messages::{Channel, MessageState};
+use crate::messages::rules::answers::Receipt;
+use crate::messages::rules::reports::Report;
+use crate::messages::{Channel, Delivery, MessageState};
 use crate::packages::PackageKind;
 use db::{DbError, TenantTx};
 use jiff::Timestamp;
@@ -127,20 +129,77 @@ pub(in crate::messages) async fn set_sent(
     tx: &mut TenantTx,
     id: MessageId,
     gateway: GatewayId,
-    reference: Option<&str>,
+    receipt: &Receipt,
     at: Timestamp,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE message SET state = 'sent', reason = '', leased_until = NULL, gateway_id = $3, provider_ref = $4, sent_at = $5
+        "UPDATE message SET state = 'sent', reason = '', leased_until = NULL, gateway_id = $3, provider_ref = $4, sent_at = $5,
+                cost_micros = $6, cost_currency = $7
           WHERE tenant_id = $1 AND id = $2 AND state IN ('sending', 'unknown')",
     )
     .bind(tx.tenant())
     .bind(id)
     .bind(gateway)
-    .bind(reference)
+    .bind(receipt.reference.as_deref())
     .bind(at.to_sqlx())
+    .bind(receipt.cost.as_ref().map(|cost| cost.micros))
+    .bind(receipt.cost.as_ref().map(|cost| cost.currency.as_str()))
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Finds the message of which a gateway's service reports: under the service's name for it, or under ours.
+pub(in crate::messages) async fn reported(
+    tx: &mut TenantTx,
+    gateway: GatewayId,
+    reference: &str,
+) -> Result<Option<MessageId>, DbError> {
+    let ours: Option<MessageId> = reference.parse().ok();
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM message WHERE tenant_id = $1 AND gateway_id = $2 AND provider_ref = $3
+         UNION ALL
+         SELECT id FROM message WHERE tenant_id = $1 AND gateway_id = $2 AND id = $4
+         LIMIT 1",
+    )
+    .bind(tx.tenant())
+    .bind(gateway)
+    .bind(reference)
+    .bind(ours)
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Notes what a service reports of a message. One of which it was not known whether it was sent is known now. What arrived stays so,
+/// whatever is reported later.
+pub(in crate::messages) async fn set_reported(
+    tx: &mut TenantTx,
+    id: MessageId,
+    report: &Report,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE message SET state = 'sent', reason = '', sent_at = coalesce(sent_at, $6), delivery = $3, delivery_reason = $4, delivery_at = $6
+          WHERE tenant_id = $1 AND id = $2 AND $3 IS NOT NULL AND (state = 'unknown' OR state = 'sent' AND delivery IS DISTINCT FROM $5)
+            AND delivery IS DISTINCT FROM $3",
+    )
+    .bind(tx.tenant())
+    .bind(id)
+    .bind(report.delivery.map(Delivery::as_str))
+    .bind(report.reason.as_deref())
+    .bind(Delivery::Delivered.as_str())
+    .bind(now.to_sqlx())
+    .execute(tx.conn())
+    .await?;
+    if let Some(cost) = &report.cost {
+        sqlx::query("UPDATE message SET cost_micros = $3, cost_currency = $4 WHERE tenant_id = $1 AND id = $2")
+            .bind(tx.tenant())
+            .bind(id)
+            .bind(cost.micros)
+            .bind(&cost.currency)
+            .execute(tx.conn())
+            .await?;
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Locator, system};
 use crate::doors::{DbError, TenantDoor};
-use model::TenantId;
+use model::{GatewayId, TenantId};
 
 /// A tenant that was named.
 #[derive(Debug, Clone)]
@@ -28,6 +28,19 @@ impl Locator {
             .fetch_one(&self.pool)
             .await?;
         Ok(known.then(|| system(tenant, part)))
+    }
+
+    /// Finds the gateway that a report is about.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn report_address(&self, key_hash: &[u8; 32]) -> Result<Option<(TenantDoor, GatewayId)>, DbError> {
+        let row: Option<(TenantId, GatewayId)> =
+            sqlx::query_as("SELECT tenant_id, gateway_id FROM report_address WHERE key_hash = $1")
+                .bind(&key_hash[..])
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(row.map(|(tenant, gateway)| (system(tenant, "messages"), gateway)))
     }
 
     /// Finds a tenant by its id or its name, for a person with a shell on the machine.

@@ -8,17 +8,33 @@ mod neighbour;
 mod stocks;
 mod wall;
 
+use anyhow::bail;
 use std::time::Duration;
 use system_tests::bench::{Figure, print, progress};
 
+/// Measures one part alone.
+const PART: &str = "MASTWIRE_BENCH_PART";
+const PARTS: [&str; 4] = ["import", "growth", "wall", "neighbour"];
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut figures = importing::measure().await?;
+    let part = std::env::var(PART).ok();
+    if let Some(part) = part.as_deref().filter(|part| !PARTS.contains(part)) {
+        bail!("{PART}={part}: there are {}", PARTS.join(", "));
+    }
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let mut figures = if wanted("import") { importing::measure().await? } else { Vec::new() };
     let stocks = stocks::open().await?;
     // Before anything else is asked of either: a connection that is new to a statement has to plan it first.
-    figures.extend(growth::measure(&stocks).await?);
-    figures.extend(wall::measure(&stocks.large).await?);
-    figures.extend(neighbour::measure(&stocks.large).await?);
+    if wanted("growth") {
+        figures.extend(growth::measure(&stocks).await?);
+    }
+    if wanted("wall") {
+        figures.extend(wall::measure(&stocks.large).await?);
+    }
+    if wanted("neighbour") {
+        figures.extend(neighbour::measure(&stocks.large).await?);
+    }
     stocks.close().await;
     Ok(print(&figures)?)
 }
