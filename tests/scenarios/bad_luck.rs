@@ -4,8 +4,10 @@
 
 use controller::testing::{TestApp, TestTenant};
 use db::{Binaries, Cluster, ClusterOptions, TestDb};
+use model::SeededEntropy;
 use routeros_sim::control::{Command, Fault};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use system_tests::world::{
     Router, change_sets, config, customer, dial, fault, isp, onboard, package, pay, planned, print, row, serve, start, state,
     type_in, until, until_in_sync, until_online,
@@ -141,7 +143,7 @@ async fn the_database_goes_away_in_the_middle_of_a_push() {
     let options = ClusterOptions { folder: folder.path().join("pg"), durable: true };
     let binaries = Binaries::find().expect("tests need PostgreSQL: run `cargo xtask setup`");
     let cluster = Cluster::start(&options, &binaries).await.expect("it starts");
-    let test = TestApp::running_on(TestDb::on(&cluster).await).await;
+    let test = TestApp::running_on(TestDb::on(&cluster, Arc::new(SeededEntropy::new(0))).await).await;
     let (alpha, router, jane) = tower(&test, "Alpha").await;
     let before = change_sets(&test, &alpha, &router).await.len();
 

@@ -23,7 +23,7 @@ use uuid::Uuid;
 const AHEAD: SignedDuration = SignedDuration::from_hours(93 * 24);
 const BEHIND: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// Lines of an export that are read at once.
-const EXPORT_BATCH: u16 = 1000;
+const EXPORT_BATCH: u16 = 250;
 /// Lines of an export in all; a longer time is exported piece by piece.
 const EXPORT_MAX: usize = 1_000_000;
 

@@ -102,6 +102,7 @@ async fn export(
         let (app, scope, filter) = (app.clone(), scope.clone(), filter.clone());
         async move {
             let Some(before) = before.filter(|_| sent < EXPORT_MAX) else { return Ok(None) };
+            app.rates.let_others(&app, scope.tenant()).await;
             // A transaction for each batch: none waits for a slow reader. An error breaks the file off, which the reader sees.
             let lines = super::export_some(&app, &scope, &filter, before).await?;
             let text: String = lines.iter().map(|line| format.line(line)).collect();

@@ -11,41 +11,61 @@ use db::TenantTx;
 use model::{CustomerId, PackageId, RouterId};
 use std::collections::HashMap;
 
-/// Customers that are read at a time: what lies in memory, and how long a transaction lasts, do not depend on how many there are.
-const PART: i64 = 2_000;
+/// Customers that are read at a time: what lies in memory, how long a transaction lasts, and for how long nobody else comes in between do not
+/// depend on how many there are.
+const PART: i64 = 250;
 
-/// A part of the table.
+/// What is still to be written.
 #[derive(Debug)]
-pub(super) struct Part {
-    /// Its rows; the first part begins with the names of the columns.
-    pub(super) text: String,
-    /// Where the next part begins; none behind the last.
-    pub(super) next: Option<CustomerId>,
+pub(super) struct Rest {
+    /// The last customer that was written.
+    after: CustomerId,
+    names: Names,
 }
 
-/// Writes one part: the first, or the one behind a customer. Whoever takes the first is written down.
+/// Begins the table, and writes down who took it. Returns its head with the first rows, and what is left.
 ///
 /// # Errors
 /// When the role may not, or the database does not answer.
-pub(super) async fn part(app: &App, scope: &TenantScope, after: Option<CustomerId>) -> Result<Part, CustomerError> {
+pub(super) async fn begin(app: &App, scope: &TenantScope) -> Result<(String, Option<Rest>), CustomerError> {
     let mut tx = scope.read(app, Permission::DataExport).await?;
-    let mut sheet = Sheet::new("customers", COLUMNS);
-    match after {
-        None => tx.audit(app.clock.now(), "customer.export", "customers", serde_json::json!({})).await?,
-        Some(_) => drop(sheet.take()),
+    tx.audit(app.clock.now(), "customer.export", "customers", serde_json::json!({})).await?;
+    let names = Names::read(&mut tx).await?;
+    part(tx, Sheet::new("customers", COLUMNS), None, names).await
+}
+
+impl Rest {
+    /// Writes the next rows. Returns what is left then.
+    ///
+    /// # Errors
+    /// When the role may not any more, or the database does not answer.
+    pub(super) async fn go_on(self, app: &App, scope: &TenantScope) -> Result<(String, Option<Self>), CustomerError> {
+        let tx = scope.read(app, Permission::DataExport).await?;
+        let mut sheet = Sheet::new("customers", COLUMNS);
+        drop(sheet.take());
+        part(tx, sheet, Some(self.after), self.names).await
     }
+}
+
+async fn part(
+    mut tx: TenantTx,
+    mut sheet: Sheet,
+    after: Option<CustomerId>,
+    mut names: Names,
+) -> Result<(String, Option<Rest>), CustomerError> {
     let customers = store::live_after(&mut tx, after, PART).await?;
+    names.learn_packages(&mut tx, &customers).await?;
+    tx.commit().await?;
     let full = i64::try_from(customers.len()).is_ok_and(|count| count == PART);
     let next = customers.last().filter(|_| full).map(|customer| customer.id);
-    let names = Names::read(&mut tx, &customers).await?;
-    tx.commit().await?;
     for customer in customers {
         sheet.row(names.row(customer));
     }
-    Ok(Part { text: sheet.take(), next })
+    Ok((sheet.take(), next.map(|after| Rest { after, names })))
 }
 
 /// What stands for ids in a file.
+#[derive(Debug)]
 struct Names {
     routers: HashMap<RouterId, String>,
     packages: HashMap<PackageId, String>,
@@ -53,16 +73,24 @@ struct Names {
 }
 
 impl Names {
-    async fn read(tx: &mut TenantTx, customers: &[Customer]) -> Result<Self, CustomerError> {
-        let mut ids: Vec<PackageId> = customers.iter().map(|customer| customer.package).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let packages = packages::by_ids(tx, &ids).await?;
+    async fn read(tx: &mut TenantTx) -> Result<Self, CustomerError> {
         Ok(Self {
             routers: routers::by_name(tx).await?.into_iter().map(|(name, id)| (id, name)).collect(),
-            packages: packages.into_iter().map(|package| (package.id, package.name)).collect(),
+            packages: HashMap::new(),
             sites: sites::by_path(tx).await?.into_iter().map(|(path, id)| (id, path)).collect(),
         })
+    }
+
+    /// Reads packages as they are met: some are long out of sale, and there may be many.
+    async fn learn_packages(&mut self, tx: &mut TenantTx, customers: &[Customer]) -> Result<(), CustomerError> {
+        let mut ids: Vec<PackageId> = customers.iter().map(|customer| customer.package).collect();
+        ids.retain(|id| !self.packages.contains_key(id));
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            self.packages.extend(packages::by_ids(tx, &ids).await?.into_iter().map(|package| (package.id, package.name)));
+        }
+        Ok(())
     }
 
     fn row(&self, customer: Customer) -> [String; COLUMNS.len()] {

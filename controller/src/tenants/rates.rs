@@ -65,15 +65,18 @@ impl Bucket {
         self.filled_at = now;
     }
 
+    /// Takes time out, and says how long to wait if none is left.
+    fn spend(&mut self, share: f64, spent: Duration) -> Option<Duration> {
+        self.time_left = (self.time_left - spent.as_secs_f64()).max(-DEBT_S);
+        (self.time_left <= 0.0).then(|| Duration::from_secs_f64((-self.time_left / share).max(0.01)))
+    }
+
     /// Takes one request out, or says in how many seconds there is one. `spent` is the time of the requests before.
     #[expect(clippy::cast_precision_loss, reason = "a number of requests a minute is far below 2^52")]
     fn take(&mut self, share: Option<f64>, spent: Duration, now: Instant) -> Result<(), Duration> {
         self.fill(share, now);
-        if let Some(share) = share {
-            self.time_left = (self.time_left - spent.as_secs_f64()).max(-DEBT_S);
-            if self.time_left <= 0.0 {
-                return Err(Duration::from_secs_f64((-self.time_left / share).max(0.01)));
-            }
+        if let Some(wait) = share.and_then(|share| self.spend(share, spent)) {
+            return Err(wait);
         }
         if self.left >= 1.0 {
             self.left -= 1.0;
@@ -129,6 +132,24 @@ impl Rates {
             self.learn(tenant, per_minute, now);
         }
         Ok(self.take_at(tenant, app.db.take_spent(tenant), now))
+    }
+
+    /// Lets others in before the next part of a long answer: if the tenant has used up its time, it waits for some, once.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn let_others(&self, app: &App, tenant: TenantId) {
+        if let Some(wait) = self.time_lacking(tenant, app.db.take_spent(tenant), Instant::now()) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn time_lacking(&self, tenant: TenantId, spent: Duration, now: Instant) -> Option<Duration> {
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        let share = inner.share;
+        let bucket = inner.buckets.entry(tenant).or_insert_with(|| Bucket::new(self.per_minute, now));
+        bucket.fill(share, now);
+        bucket.spend(share?, spent)
     }
 
     fn knows(&self, tenant: TenantId, now: Instant) -> bool {
@@ -228,7 +249,13 @@ mod tests {
         assert_eq!(take(3600, 3), Err(Duration::from_secs(10)), "one long request shuts nobody out for long");
         assert_eq!((take(0, 4000), take(29, 4000)), (Ok(()), Ok(())), "and a rest saves up as much as before");
         assert!(take(2, 4000).is_err());
+        // A long answer waits between its parts, and is no request anew.
+        drop(rates.drain());
+        let lacking = |spent_s: u64| rates.time_lacking(tenant(1), Duration::from_secs(spent_s), now + Duration::from_secs(8000));
+        assert_eq!((lacking(29), lacking(2)), (None, Some(Duration::from_secs(2))));
+        assert!(rates.drain().is_empty());
         let untimed = Rates::new(10);
+        assert_eq!(untimed.time_lacking(tenant(1), Duration::from_secs(3600), now), None);
         assert_eq!(untimed.take_at(tenant(1), Duration::from_secs(3600), now), Ok(()));
     }
 

@@ -47,14 +47,14 @@ impl TestDb {
         Self { db, folder: cluster.folder().to_owned(), name, superuser: Mutex::default() }
     }
 
-    /// Migrates and opens the database of a private cluster that the test started, and may stop and start again.
+    /// Migrates and opens the database of a private cluster that the test started, and may stop and start again. In one that stays, what
+    /// `entropy` gives must not be what it gave the last time.
     ///
     /// # Panics
     /// When PostgreSQL refuses.
-    pub async fn on(cluster: &Cluster) -> Self {
+    pub async fn on(cluster: &Cluster, entropy: Arc<dyn Entropy>) -> Self {
         let source = Source::Private(cluster.folder());
         migrate(&source).await.expect("the migrations run");
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(0));
         let db = connect(&source, entropy).await.expect("the database has the schema");
         Self { db, folder: cluster.folder().to_owned(), name: DATABASE.to_owned(), superuser: Mutex::default() }
     }

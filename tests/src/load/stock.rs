@@ -32,7 +32,7 @@ impl Stock {
         open_vault(data, &entropy)?;
         let options = ClusterOptions { folder: cluster_folder(data), durable: false };
         let cluster = Cluster::start(&options, &Binaries::find()?).await?;
-        let test = TestApp::in_folder(TestDb::on(&cluster).await, data).await;
+        let test = TestApp::in_folder(TestDb::on(&cluster, entropy).await, data).await;
         Ok(Self { test, cluster, _folder: folder })
     }
 

@@ -98,19 +98,20 @@ async fn imports(State(app): State<Arc<App>>, scope: TenantScope, page: Page) ->
 #[utoipa::path(get, path = "/customers/export", tag = "customers", extensions(("x-permission" = json!("data.export"))), responses((status = 200, body = String, content_type = "text/csv")))]
 async fn export_file(State(app): State<Arc<App>>, scope: TenantScope) -> Result<Response, Problem> {
     // The first part before the headers, so that a refusal is a problem and no broken file.
-    let first = export::part(&app, &scope, None).await?;
-    let rest = stream::try_unfold(first.next, move |next| {
+    let (first, rest) = export::begin(&app, &scope).await?;
+    let rest = stream::try_unfold(rest, move |rest| {
         let (app, scope) = (app.clone(), scope.clone());
         async move {
-            let Some(after) = next else { return Ok::<_, std::io::Error>(None) };
-            let part = export::part(&app, &scope, Some(after)).await.map_err(|error| {
+            let Some(rest) = rest else { return Ok::<_, std::io::Error>(None) };
+            app.rates.let_others(&app, scope.tenant()).await;
+            let (text, rest) = rest.go_on(&app, &scope).await.map_err(|error| {
                 tracing::warn!(error = %telemetry::chain(&error), "an export broke off");
                 std::io::Error::other(error)
             })?;
-            Ok(Some((Bytes::from(part.text), part.next)))
+            Ok(Some((Bytes::from(text), rest)))
         }
     });
-    let parts = stream::StreamExt::chain(stream::iter([Ok(Bytes::from(first.text))]), rest);
+    let parts = stream::StreamExt::chain(stream::iter([Ok(Bytes::from(first))]), rest);
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"customers.csv\""),
