@@ -94,7 +94,10 @@ impl Planner<'_> {
             self.stage([change]);
         }
         for level in &matching.levels {
-            let changes: Vec<_> = level.iter().flat_map(|(object, row)| self.differences(object, row)).collect();
+            let mut changes = Vec::new();
+            for (object, row) in level {
+                changes.append(&mut self.differences(object, row));
+            }
             self.stage(changes);
         }
         let mut together = Vec::new();
@@ -112,8 +115,9 @@ impl Planner<'_> {
         self.stage(together);
     }
 
-    fn differences(&self, object: &Object, row: &Row) -> Vec<Change> {
-        let differences = diff::of(object, row, self.policy);
+    fn differences(&mut self, object: &Object, row: &Row) -> Vec<Change> {
+        let mut differences = diff::of(object, row, self.policy);
+        self.blocked.hold_back(&mut differences);
         let mut changes = Vec::new();
         let mut set = change(object, Action::Set, Some(row));
         for diff::Difference { arg, before, after } in differences {

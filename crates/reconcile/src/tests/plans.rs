@@ -298,6 +298,26 @@ fn a_foreign_object_in_the_way_is_reported_and_left_alone() {
 }
 
 #[test]
+fn a_payment_waits_for_a_profile_that_cannot_be_made() {
+    let mut before = site();
+    before.customers.truncate(1);
+    before.customers[0].state = State::Expired;
+    let mut router = Observed::default();
+    router.insert(menu("/ip/pool"), vec![row("*F", &[("name", "mw-pppoe"), ("ranges", "10.1.1.1"), ("comment", "old system")])]);
+    // The profile of the expired has a pool of its own, so alice's secret is written; her package's profile is not.
+    let router = simulate(&router, &plan(&wanted(&before), &router, &Policy::default()));
+    let mut paid = before;
+    paid.customers[0].state = super::example::active(5);
+    let set = plan(&wanted(&paid), &router, &Policy::default());
+    assert!(set.changes.iter().all(|change| change.menu.path != "/ppp/secret"), "a router would refuse it: {set}");
+    assert!(set.findings.iter().any(|finding| finding.code == "conflict" && finding.text.contains("mw-pppoe")), "{set}");
+    // What does not depend on the profile is written all the same.
+    paid.customers[0].state = State::Suspended;
+    let set = plan(&wanted(&paid), &router, &Policy::default());
+    assert!(set.to_string().contains("/ppp/secret set alice disabled: no -> yes"), "{set}");
+}
+
+#[test]
 fn sessions_are_not_judged_by_a_profile_that_cannot_be_written() {
     let mut router = session(settled(&site()), "alice", "10.64.0.2", "1000000/1000000", false);
     for row in router.rows_mut(menu("/ppp/profile")) {
