@@ -216,6 +216,7 @@ fn a_hotspot_user_whose_time_begins_anew_is_counted_anew() {
     );
     // The tag of the time before is gone with its row, so nothing is left to do.
     let set = plan(&wanted(&site), &router, &Policy::default());
+    assert_eq!(set.changes[1].undo(), Undo::Nothing, "nobody can begin a guest's session again");
     assert!(plan(&wanted(&site), &simulate(&router, &set), &Policy::default()).is_empty());
 }
 
