@@ -173,7 +173,11 @@ impl Guarded<'_> {
         let fresh = self.road.open().await?;
         let prints = [guard::print()];
         let observed = run::observe(fresh.client(), &prints, fresh.router_facts()).await?;
-        let Some(row) = guard::armed(&observed) else { return Ok((Seen::TakenBack, fresh)) };
+        let Some(row) = guard::armed(&observed) else {
+            // It has run; or it was disarmed and the answer was lost, and then everything is as it was written.
+            let stays = written && guard::still_wanted(self.changes, &self.rest(&fresh).await?).is_none();
+            return Ok((if stays { Seen::Confirmed } else { Seen::TakenBack }, fresh));
+        };
         if !written || self.began.elapsed() + MARGIN > duration(WINDOW.length()) {
             return Ok((Seen::Waiting("it was too late to confirm it".to_owned()), fresh));
         }

@@ -123,7 +123,8 @@ pub(super) async fn look(
     *kept = None;
     let road = Road { app, door, router };
     let result = bring(&road, &mut session, &wanted, &mut set, &mut timing).await;
-    if result.is_ok() {
+    // Of a router whose clock is wrong nothing is remembered: NTP sets it at any moment, and then grants end on the router itself again.
+    if result.is_ok() && session.facts.observed.clock_set() {
         *kept = Some(session);
     }
     let writes = set.changes.len() + set.kicks.len();

@@ -6,6 +6,9 @@ use routeros::catalogue::Menu;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
+/// The command that a menu has if rows can be put into it.
+const ADD: &str = "add";
+
 /// What a change does to its row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "what")]
@@ -40,8 +43,15 @@ pub enum Undo {
     Set(Values),
     /// Move the row back to before the row with this id, or to the end.
     Move(Option<String>),
-    /// Add the row again with these values.
-    Add(Values),
+    /// Add the row again.
+    Add {
+        /// With these values.
+        values: Values,
+        /// In an ordered menu before the row with this id, or at the end.
+        before: Option<String>,
+    },
+    /// Nothing can be done: a session that was ended begins again by itself, or not.
+    Nothing,
 }
 
 /// One command to a router.
@@ -66,7 +76,7 @@ pub struct Change {
     pub values: Values,
     /// What the same arguments were.
     pub before: Values,
-    /// Where the row stood, for [`Action::Move`]: before the row with this id.
+    /// Where the row of an ordered menu stood, for [`Action::Move`] and [`Action::Remove`]: before the row with this id.
     pub stood_before: Option<String>,
     /// Why.
     pub reason: String,
@@ -75,14 +85,18 @@ pub struct Change {
 }
 
 impl Change {
-    /// Tells how to take the change back.
+    /// Tells how to take the change back once every later one of its set has been: ids that it names are of rows that are there then, or
+    /// whose removal was taken back.
     #[must_use]
     pub fn undo(&self) -> Undo {
         match &self.action {
             Action::Add { .. } => Undo::Remove,
             Action::Set | Action::Unset { .. } => Undo::Set(self.before.clone()),
             Action::Move { .. } => Undo::Move(self.stood_before.clone()),
-            Action::Remove => Undo::Add(self.before.clone()),
+            Action::Remove if self.menu.commands.contains(&ADD) => {
+                Undo::Add { values: self.before.clone(), before: self.stood_before.clone() }
+            }
+            Action::Remove => Undo::Nothing,
         }
     }
 }

@@ -212,7 +212,7 @@ fn steps(change: &Change) -> Result<Vec<String>, Unguardable> {
     Ok(match change.undo() {
         Undo::Remove => vec![format!("{path}/remove {}", marked(change)?)],
         // Places come last, when every row is there.
-        Undo::Move(_) => Vec::new(),
+        Undo::Move(_) | Undo::Nothing => Vec::new(),
         Undo::Set(values) => {
             let row = row_of(change)?;
             let mut set = String::new();
@@ -228,7 +228,7 @@ fn steps(change: &Change) -> Result<Vec<String>, Unguardable> {
             }
             steps
         }
-        Undo::Add(values) => {
+        Undo::Add { values, before: _ } => {
             let mut add = format!("{path}/add");
             for (name, value) in values.iter().filter(|(_, value)| !matches!(value.expose(), None | Some(""))) {
                 if let Some(text) = former(change, name, value)? {

@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use jiff::Timestamp;
 use routeros_sim::control::{self, Command, Fault};
+use routeros_sim::router::Mishap;
 use serde_json::Value;
 use std::io::Read as _;
 use std::net::Ipv4Addr;
@@ -114,6 +115,24 @@ enum Wrong {
     Button,
     /// Send slowly over the API; without a speed, at full speed again.
     Slow { bytes_per_second: Option<u32> },
+    /// Let something go wrong at one command over the API: ctl SOCKET fault strike restart /ppp/secret add
+    Strike {
+        /// What: lose-reply, cut, restart, slow, full-flash, wrong-clock, no-permission, device-mode, session-limit, other-admin.
+        #[arg(value_parser = mishap)]
+        mishap: Mishap,
+        /// The command's menu.
+        menu: String,
+        /// The command.
+        command: String,
+        /// At how many of these from now on.
+        #[arg(default_value_t = 1)]
+        nth: u32,
+        /// What another administrator types.
+        #[arg(long, default_value = "")]
+        lines: String,
+    },
+    /// Set right whatever went wrong.
+    Mend,
     /// Shuffle commands in flight from another seed.
     Shuffle { seed: u64 },
 }
@@ -129,9 +148,16 @@ impl Wrong {
             Self::Reboot => Fault::Reboot,
             Self::Button => Fault::Button,
             Self::Slow { bytes_per_second } => Fault::Slow { bytes_per_second },
+            Self::Strike { mishap, menu, command, nth, lines } => Fault::Strike { mishap, menu, command, nth, lines },
+            Self::Mend => Fault::Mend,
             Self::Shuffle { seed } => Fault::Shuffle { seed },
         }
     }
+}
+
+/// Reads a mishap by the name that the control socket knows it by.
+fn mishap(text: &str) -> Result<Mishap, serde_json::Error> {
+    serde_json::from_value(Value::from(text))
 }
 
 fn text_of(file: Option<PathBuf>) -> anyhow::Result<String> {

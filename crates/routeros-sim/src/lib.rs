@@ -29,6 +29,7 @@
 //! - `/file/read` answers one row with `data`.
 //! - What comes as an `exec` request over SSH is one script: it is parsed as a whole and ended by its first failure, whose text is
 //!   printed.
+//! - What happens to a command when something goes wrong at it is said at each [`router::Mishap`], with where it is known from.
 //!
 //! These are simpler than a router:
 //!

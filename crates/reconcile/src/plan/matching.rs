@@ -1,13 +1,14 @@
 //! Which row is which object.
 
-use super::{Policy, diff};
-use crate::object::{Object, ObjectKey};
+use super::Policy;
+use super::diff::{self, Difference};
+use crate::object::{Object, ObjectKey, Value};
 use crate::observed::Row;
 use crate::recipes::{COMMENT, NAME_PREFIX};
 use crate::{Finding, Severity, menus};
 use model::Tag;
 use routeros::catalogue::{
-    Access, Kind, Menu, Shape, ip_dhcp_server_lease as lease, ip_firewall_filter, ip_hotspot_user, ip_hotspot_walled_garden,
+    Access, Arg, Kind, Menu, Shape, ip_dhcp_server_lease as lease, ip_firewall_filter, ip_hotspot_user, ip_hotspot_walled_garden,
     ip_pool, ppp_secret,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -294,8 +295,15 @@ fn references(kind: &Kind) -> &'static [&'static str] {
 pub struct Blocked {
     keys: BTreeSet<ObjectKey>,
     /// Names that objects may refer to, with the clash that blocks them.
-    names: BTreeMap<(&'static str, String), ObjectKey>,
+    names: BTreeMap<(&'static str, String), Name>,
     clashes: BTreeMap<ObjectKey, Clash>,
+}
+
+/// The name of an object that is blocked.
+struct Name {
+    root: ObjectKey,
+    /// Whether a row has it, somebody else's; otherwise a router refuses whatever refers to it.
+    taken: bool,
 }
 
 struct Clash {
@@ -312,27 +320,46 @@ impl Blocked {
     fn clash(&mut self, object: &Object) {
         let label = object_label(object);
         self.clashes.insert(object.key.clone(), Clash { menu: object.menu.path, label, waiting: 0 });
-        self.block(object, object.key.clone());
+        self.block(object, Name { root: object.key.clone(), taken: true });
     }
 
-    fn block(&mut self, object: &Object, root: ObjectKey) {
+    fn block(&mut self, object: &Object, blocked: Name) {
         self.keys.insert(object.key.clone());
         if let Some(name) = object.text(NAME) {
-            self.names.insert((object.menu.path, name.to_owned()), root);
+            self.names.insert((object.menu.path, name.to_owned()), blocked);
         }
     }
 
     /// Blocks an object that refers to a blocked one.
     fn waits(&mut self, object: &Object) -> bool {
-        let root = object.values.iter().find_map(|(name, value)| {
-            references(&object.menu.arg(name)?.kind).iter().find_map(|menu| self.names.get(&(*menu, value.expose()?.to_owned())))
-        });
-        let Some(root) = root.cloned() else { return false };
-        if let Some(clash) = self.clashes.get_mut(&root) {
+        let name = object.values.iter().find_map(|(name, value)| self.referred(object.menu.arg(name)?, value));
+        let Some(root) = name.map(|name| name.root.clone()) else { return false };
+        self.count(&root);
+        self.block(object, Name { root, taken: false });
+        true
+    }
+
+    /// Leaves out of what differs in a row whatever refers to an object that cannot be made, which a router would refuse.
+    pub fn hold_back(&mut self, differences: &mut Vec<Difference>) {
+        let missing = |difference: &Difference| {
+            let name = self.referred(difference.arg, difference.after.as_ref()?).filter(|name| !name.taken)?;
+            Some(name.root.clone())
+        };
+        let roots: BTreeSet<ObjectKey> = differences.iter().filter_map(missing).collect();
+        differences.retain(|difference| missing(difference).is_none());
+        roots.iter().for_each(|root| self.count(root));
+    }
+
+    /// Finds the blocked name that a value is.
+    fn referred(&self, arg: &Arg, value: &Value) -> Option<&Name> {
+        let name = value.expose()?;
+        references(&arg.kind).iter().find_map(|menu| self.names.get(&(*menu, name.to_owned())))
+    }
+
+    fn count(&mut self, root: &ObjectKey) {
+        if let Some(clash) = self.clashes.get_mut(root) {
             clash.waiting += 1;
         }
-        self.block(object, root);
-        true
     }
 
     /// Reports the clashes.

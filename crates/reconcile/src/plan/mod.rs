@@ -16,6 +16,7 @@ use crate::observed::{Observed, Row};
 pub(crate) use matching::row_keys;
 use matching::{Blocked, Matched, Matching};
 use model::Tag;
+use position::Order;
 use routeros::catalogue::{Access, Menu, Shape, ip_address, ip_firewall_filter, ip_hotspot_active, ip_hotspot_user};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,11 +55,11 @@ pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> ChangeSe
     for (rank, menu) in MANAGED.into_iter().enumerate() {
         let objects = by_menu.get(&rank).map_or(&[][..], Vec::as_slice);
         let matching = matching::of(menu, objects, observed.rows(menu), policy, &mut planner.blocked);
-        planner.write(&matching);
-        orphans.push((menu, matching.orphans));
+        let order = planner.write(&matching);
+        orphans.push((menu, matching.orphans, order));
     }
-    for (menu, rows) in orphans.into_iter().rev() {
-        planner.remove(menu, &rows, "not wanted any more");
+    for (menu, rows, mut order) in orphans.into_iter().rev() {
+        planner.remove(menu, &rows, &mut order, "not wanted any more");
     }
     let ended = planner.set.changes.iter().filter(|change| change.menu.path == ip_hotspot_active::MENU.path);
     let ended: BTreeSet<&str> = ended.filter_map(|change| change.id.as_deref()).collect();
@@ -77,16 +78,18 @@ struct Planner<'a> {
     blocked: Blocked,
 }
 
-impl Planner<'_> {
-    /// Writes one menu: what makes room, then moves, then sets, then adds.
-    fn write(&mut self, matching: &Matching<'_>) {
+impl<'a> Planner<'a> {
+    /// Writes one menu: what makes room, then moves, then sets, then adds. Tells how the rows that were there stand then.
+    fn write(&mut self, matching: &Matching<'a>) -> Order<'a> {
+        let rows = self.observed.rows(matching.menu);
+        let mut order = Order::of(matching.menu, rows);
         if matching.menu.path == ip_hotspot_user::MENU.path {
             // What a session used is counted at its end, to the row that the user has then.
             let sessions = sessions::of_users(self.observed, &matching.evicted);
-            self.remove(&ip_hotspot_active::MENU, &sessions, "ends before its user is counted anew");
+            self.remove(&ip_hotspot_active::MENU, &sessions, &mut Order::default(), "ends before its user is counted anew");
         }
-        self.remove(matching.menu, &matching.evicted, "makes room, and is added again");
-        let places = position::of(matching, self.observed.rows(matching.menu));
+        self.remove(matching.menu, &matching.evicted, &mut order, "makes room, and is added again");
+        let places = position::of(matching, rows, &mut order);
         for (id, before, stood_before) in places.moves {
             let Some(Matched { object, row: Some(row) }) = matching.by_id(id) else { continue };
             let mut change = change(object, Action::Move { before: before.to_owned() }, Some(row));
@@ -94,7 +97,10 @@ impl Planner<'_> {
             self.stage([change]);
         }
         for level in &matching.levels {
-            let changes: Vec<_> = level.iter().flat_map(|(object, row)| self.differences(object, row)).collect();
+            let mut changes = Vec::new();
+            for (object, row) in level {
+                changes.append(&mut self.differences(object, row));
+            }
             self.stage(changes);
         }
         let mut together = Vec::new();
@@ -110,10 +116,12 @@ impl Planner<'_> {
             }
         }
         self.stage(together);
+        order
     }
 
-    fn differences(&self, object: &Object, row: &Row) -> Vec<Change> {
-        let differences = diff::of(object, row, self.policy);
+    fn differences(&mut self, object: &Object, row: &Row) -> Vec<Change> {
+        let mut differences = diff::of(object, row, self.policy);
+        self.blocked.hold_back(&mut differences);
         let mut changes = Vec::new();
         let mut set = change(object, Action::Set, Some(row));
         for diff::Difference { arg, before, after } in differences {
@@ -138,11 +146,12 @@ impl Planner<'_> {
 
     /// Removes rows. The rules that lead into our chains go first: a chain that is emptied while packets still pass through it loses
     /// what lets them pass before what drops them, and the controller its path.
-    fn remove(&mut self, menu: &'static Menu, rows: &[&Row], reason: &str) {
-        let leads = |row: &&&Row| menu.shape == Shape::Ordered && row.text(ip_firewall_filter::ACTION) == JUMP;
-        let (jumps, rest): (Vec<&&Row>, Vec<&&Row>) = rows.iter().partition(leads);
+    fn remove(&mut self, menu: &'static Menu, rows: &[&Row], order: &mut Order<'_>, reason: &str) {
+        let leads = |row: &&Row| menu.shape == Shape::Ordered && row.text(ip_firewall_filter::ACTION) == JUMP;
+        let (jumps, rest): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| leads(row));
         for rows in [jumps, rest] {
-            let changes: Vec<_> = rows.into_iter().map(|row| removal(menu, row, reason)).collect();
+            let stood = order.take_out(&rows);
+            let changes: Vec<_> = stood.into_iter().map(|(row, before)| removal(menu, row, before, reason)).collect();
             self.stage(changes);
         }
     }
@@ -171,7 +180,7 @@ fn change(object: &Object, action: Action, row: Option<&Row>) -> Change {
     }
 }
 
-fn removal(menu: &'static Menu, row: &Row, reason: &str) -> Change {
+fn removal(menu: &'static Menu, row: &Row, stood_before: Option<&str>, reason: &str) -> Change {
     let shown = |arg: &routeros::catalogue::Arg| {
         let text = arg.canonical(Some(row.raw(arg.name)?)).ok().flatten()?;
         matches!(arg.access, Access::ReadWrite | Access::Secret).then(|| (arg.name, Value::wrap(arg.access, text)))
@@ -189,7 +198,7 @@ fn removal(menu: &'static Menu, row: &Row, reason: &str) -> Change {
         label: matching::row_label(menu, row),
         values: Values::new(),
         before: menu.args.iter().filter_map(shown).collect(),
-        stood_before: None,
+        stood_before: stood_before.map(str::to_owned),
         reason: reason.to_owned(),
         risk: if path { Risk::Path } else { Risk::Safe },
     }

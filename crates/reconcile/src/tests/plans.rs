@@ -216,6 +216,7 @@ fn a_hotspot_user_whose_time_begins_anew_is_counted_anew() {
     );
     // The tag of the time before is gone with its row, so nothing is left to do.
     let set = plan(&wanted(&site), &router, &Policy::default());
+    assert_eq!(set.changes[1].undo(), Undo::Nothing, "nobody can begin a guest's session again");
     assert!(plan(&wanted(&site), &simulate(&router, &set), &Policy::default()).is_empty());
 }
 
@@ -295,6 +296,26 @@ fn a_foreign_object_in_the_way_is_reported_and_left_alone() {
             ? warning conflict: /ppp/profile already has `mw-db1c1a2c9377`, which is not ours and stays as it is. Rename or remove it.
         "#]],
     );
+}
+
+#[test]
+fn a_payment_waits_for_a_profile_that_cannot_be_made() {
+    let mut before = site();
+    before.customers.truncate(1);
+    before.customers[0].state = State::Expired;
+    let mut router = Observed::default();
+    router.insert(menu("/ip/pool"), vec![row("*F", &[("name", "mw-pppoe"), ("ranges", "10.1.1.1"), ("comment", "old system")])]);
+    // The profile of the expired has a pool of its own, so alice's secret is written; her package's profile is not.
+    let router = simulate(&router, &plan(&wanted(&before), &router, &Policy::default()));
+    let mut paid = before;
+    paid.customers[0].state = super::example::active(5);
+    let set = plan(&wanted(&paid), &router, &Policy::default());
+    assert!(set.changes.iter().all(|change| change.menu.path != "/ppp/secret"), "a router would refuse it: {set}");
+    assert!(set.findings.iter().any(|finding| finding.code == "conflict" && finding.text.contains("mw-pppoe")), "{set}");
+    // What does not depend on the profile is written all the same.
+    paid.customers[0].state = State::Suspended;
+    let set = plan(&wanted(&paid), &router, &Policy::default());
+    assert!(set.to_string().contains("/ppp/secret set alice disabled: no -> yes"), "{set}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn state() -> impl Strategy<Value = State> {
 }
 
 prop_compose! {
-    fn any_site()(
+    pub fn any_site()(
         states in prop::collection::vec((state(), 1..4_u8, any::<bool>(), 0..3_u8, 0..3_i64), 0..12),
         services in 0..8_usize,
         portal in any::<bool>(),

@@ -3,6 +3,7 @@
 use super::words::{Answer, request};
 use crate::device::users::Proof;
 use crate::device::{LoginError, Request, RowId, Session, Shown, Trap};
+use crate::router::Fate;
 use crate::shell::Shared;
 use model::RouterosVersion;
 use routeros::codec::{Decoder, Limits, Sentence};
@@ -221,8 +222,7 @@ impl Connection {
             }
             (_, Some((session, _))) => {
                 let session = session.clone();
-                self.command(&session, sentence);
-                Flow::Continue
+                self.command(&session, sentence)
             }
         }
     }
@@ -243,7 +243,10 @@ impl Connection {
             None => Proof::Password(&password),
         };
         let source = self.source;
-        match self.shared.with(|router, _| router.device_mut().login(&name, proof, source)) {
+        let login = self.shared.with(|router, _| {
+            if router.faults.sessions_taken { Err(LoginError::TooMany) } else { router.device_mut().login(&name, proof, source) }
+        });
+        match login {
             Ok(login) => {
                 self.login = Some(login);
                 answer.done(None);
@@ -258,23 +261,34 @@ impl Connection {
         }
     }
 
-    fn command(&mut self, session: &Session, sentence: &Sentence) {
+    fn command(&mut self, session: &Session, sentence: &Sentence) -> Flow {
         let mut request = request(sentence);
         if request.command == "listen" {
-            return self.listen(session, sentence.tag(), request);
+            self.listen(session, sentence.tag(), request);
+            return Flow::Continue;
         }
         if request.command.is_empty() && request.path.is_empty() {
             request.path.push('/');
         }
         let reads = matches!(request.command.as_str(), "print" | "getall") || request.path == "/file/read";
-        let (outcome, lost, version) = self.shared.with(|router, now| {
-            let outcome = router.execute(session, &request, now);
+        let (outcome, fate, version) = self.shared.with(|router, now| {
+            let fate = router.strike(&request, now);
+            let outcome = match router.refuses(&request) {
+                Some(trap) => Err(trap),
+                None => router.execute(session, &request, now),
+            };
             let lost = !reads && router.loses_reply();
-            (outcome, lost, router.device().config().version)
+            if fate == Fate::Restarts {
+                router.reboot(now);
+            }
+            (outcome, if lost { Fate::Lost } else { fate }, router.device().config().version)
         });
-        if lost {
-            return;
+        match fate {
+            Fate::Answered | Fate::Cut => {}
+            Fate::Lost => return Flow::Continue,
+            Fate::Restarts => return Flow::Close,
         }
+        let before = self.out.len();
         let mut answer = Answer::new(&mut self.out, sentence.tag());
         match outcome {
             Ok(output) => {
@@ -291,6 +305,11 @@ impl Connection {
                 answer.done(None);
             }
         }
+        if fate == Fate::Cut {
+            self.out.truncate(usize::midpoint(before, self.out.len()));
+            return Flow::Close;
+        }
+        Flow::Continue
     }
 
     fn listen(&mut self, session: &Session, tag: Option<&[u8]>, mut request: Request) {

@@ -8,7 +8,7 @@ mod socket;
 pub use socket::{ask, bind, exec, serve};
 
 use crate::device::{Request, Session, text};
-use crate::router::{Customer, CustomerReport, Ended, RunId, StartError};
+use crate::router::{Armed, Customer, CustomerReport, Ended, Mishap, RunId, StartError};
 use crate::shell::Shared;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,22 @@ pub enum Fault {
         /// The most bytes in a second; nothing takes the limit away.
         bytes_per_second: Option<u32>,
     },
+    /// Something goes wrong at a command over the API, once.
+    Strike {
+        /// What.
+        mishap: Mishap,
+        /// The command's menu: `/ip/firewall/filter`.
+        menu: String,
+        /// The command: `add`.
+        command: String,
+        /// At how many of these from now on; 1 is the next.
+        nth: u32,
+        /// What another administrator types.
+        #[serde(default)]
+        lines: String,
+    },
+    /// Whatever went wrong is right again: link, speed, sessions, space, rights, device-mode and clock.
+    Mend,
     /// Commands in flight together are shuffled from another seed.
     Shuffle {
         /// The seed.
@@ -286,6 +302,7 @@ fn status(shared: &Shared, api: Option<SocketAddr>) -> Value {
             "clock": device.clock(),
             "boots": router.boots(),
             "link": router.faults.link,
+            "waits": router.faults.armed.as_ref().map(|armed| armed.mishap),
             "api": api,
             "tunnels": tunnels,
             "customers": router.customers().len(),
@@ -308,6 +325,16 @@ impl Fault {
                 router.tick(now);
             }
             Self::Slow { bytes_per_second } => router.faults.bytes_per_second = *bytes_per_second,
+            Self::Strike { mishap, menu, command, nth, lines } => {
+                router.faults.armed = Some(Armed {
+                    mishap: *mishap,
+                    menu: menu.clone(),
+                    command: command.clone(),
+                    nth: *nth,
+                    lines: lines.clone(),
+                });
+            }
+            Self::Mend => router.mend(now),
             Self::Shuffle { seed } => router.seed_shuffle(*seed),
         }
         router.device_mut().touch();

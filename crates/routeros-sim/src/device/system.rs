@@ -80,6 +80,12 @@ impl Device {
         true
     }
 
+    /// Gives the router another device-mode, and returns the one that it had.
+    pub const fn set_mode(&mut self, mode: super::Mode) -> super::Mode {
+        self.version += 1;
+        std::mem::replace(&mut self.config.mode, mode)
+    }
+
     /// Says whether somebody may fetch files.
     ///
     /// # Errors

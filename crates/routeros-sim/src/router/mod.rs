@@ -2,9 +2,11 @@
 //! device is; whoever owns it tells the time and does what [`Router::take_fetch`] asks for.
 
 mod customers;
+mod faults;
 mod host;
 
 pub use customers::{Customer, CustomerReport};
+pub use faults::{Armed, Fate, Faults, Mishap};
 pub use host::{Fetch, Fetched};
 
 use crate::console::{Console, Failure, Globals, Step, Value};
@@ -72,17 +74,6 @@ struct Run {
     watched: bool,
 }
 
-/// What goes wrong on purpose.
-#[derive(Debug, Clone)]
-pub struct Faults {
-    /// How many answers to writes get lost after the write took effect.
-    pub lose_replies: u32,
-    /// Whether the uplink carries anything: tunnel and connections.
-    pub link: bool,
-    /// The most bytes that the API sends in a second.
-    pub bytes_per_second: Option<u32>,
-}
-
 /// A virtual router at work.
 #[derive(Debug)]
 pub struct Router {
@@ -119,7 +110,7 @@ impl Router {
             terminal_run: None,
             fetches: VecDeque::new(),
             transcript: VecDeque::new(),
-            faults: Faults { lose_replies: 0, link: true, bytes_per_second: None },
+            faults: Faults::default(),
             shuffle: Random::new(seed ^ 0x5be0_cd19_137e_2179),
             boots: 1,
             reboot_asked: false,

@@ -25,7 +25,7 @@ pub enum LoginError {
     Fatal(String),
     /// The router closed the connection; it does so when `address` of the service or the account does not allow us, or when
     /// `max-sessions` is reached.
-    #[error("the router closed the connection during the login")]
+    #[error("the router closed the connection during the login, as it does when all API sessions that it allows are taken")]
     Closed,
     /// Reading or writing failed.
     #[error("the connection broke during the login")]

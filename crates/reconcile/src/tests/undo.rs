@@ -2,97 +2,34 @@
 //! were, by itself, in time, whatever the clock does, and touches nothing else.
 //! Method: random rules on a virtual router, random wishes, the plan applied to it, and its own console running the undo.
 
+use super::lab::Lab;
+use crate::guard::{self, Unguardable, Window};
+use crate::*;
 use jiff::{SignedDuration, Timestamp};
-use model::{RouterosVersion, Tag};
+use model::Tag;
 use proptest::prelude::*;
-use reconcile::guard::{self, Unguardable, Window};
-use reconcile::{Action, Change, Desired, Object, ObjectKey, Observed, Policy, Position, Risk, Row, Value, plan};
 use routeros::catalogue::{self, Menu, ip_address, ip_firewall_filter as filter, system_scheduler as scheduler};
-use routeros_sim::device::{Board, Config, Request, Session};
-use routeros_sim::router::Router;
-use std::collections::BTreeMap;
+use routeros_sim::device::Request;
 
 const GUARDED: [&Menu; 2] = [&filter::MENU, &ip_address::MENU];
 
-/// A virtual router and its time.
-struct Lab {
-    router: Router,
-    now: Timestamp,
-    began: Timestamp,
+/// The router's first moment.
+fn dawn() -> Timestamp {
+    "2026-11-21T09:00:00Z".parse().expect("a time")
 }
 
-impl Lab {
-    fn new() -> Self {
-        let version: RouterosVersion = "7.22.3".parse().expect("a version");
-        let now = "2026-11-21T09:00:00Z".parse().expect("a time");
-        let router = Router::new(Config::new(Board::find("CHR").expect("a board"), version, 7), now);
-        Self { router, now, began: now }
-    }
+fn observe(lab: &mut Lab) -> Observed {
+    let print = |menu: &'static Menu| Print {
+        menu,
+        proplist: menu.args.iter().map(|arg| arg.name).chain([catalogue::ID]).collect(),
+        any_of: Vec::new(),
+        except: None,
+    };
+    lab.observe(&GUARDED.map(print))
+}
 
-    fn run(&mut self, request: &Request) {
-        self.router.execute(&Session::console(), request, self.now).unwrap_or_else(|trap| panic!("{request:?}: {trap}"));
-    }
-
-    fn pass(&mut self, seconds: i64) {
-        for _ in 0..seconds {
-            self.now += SignedDuration::from_secs(1);
-            self.router.tick(self.now);
-        }
-    }
-
-    fn uptime(&self) -> SignedDuration {
-        self.now.duration_since(self.began)
-    }
-
-    fn print(&mut self, menu: &'static Menu) -> Vec<BTreeMap<String, String>> {
-        let output = self.router.execute(&Session::console(), &Request::new(menu.path, "print"), self.now).expect("a print");
-        output.rows.into_iter().map(|row| row.into_iter().collect()).collect()
-    }
-
-    fn observe(&mut self) -> Observed {
-        let mut observed = Observed::default();
-        for menu in GUARDED {
-            let rows = self.print(menu).into_iter().map(|mut row| {
-                let id = row.remove(catalogue::ID).expect("every row has an id");
-                Row::new(id, row.into_iter().map(|(name, value)| (name, value.into_bytes())))
-            });
-            observed.insert(menu, rows.collect());
-        }
-        observed
-    }
-
-    /// What the guarded menus hold, in order, without ids: a row that was removed has another when it is back.
-    fn held(&mut self) -> Vec<Vec<BTreeMap<String, String>>> {
-        let strip = |mut row: BTreeMap<String, String>| {
-            row.remove(catalogue::ID);
-            row
-        };
-        GUARDED.map(|menu| self.print(menu).into_iter().map(strip).collect()).to_vec()
-    }
-
-    fn apply(&mut self, change: &Change) {
-        let path = change.menu.path;
-        let id = change.id.clone().unwrap_or_default();
-        let with = |request: Request| {
-            let values = change.values.iter().filter_map(|(name, value)| Some((name, value.expose()?)));
-            values.fold(request, |request, (name, value)| request.arg(name, value))
-        };
-        let request = match &change.action {
-            Action::Add { before } => {
-                let add = with(Request::new(path, "add"));
-                before.iter().fold(add, |add, before| add.arg(filter::PLACE_BEFORE, before))
-            }
-            Action::Set => with(Request::new(path, "set").arg(catalogue::ID, &id)),
-            Action::Unset { name } => Request::new(path, "unset").arg(catalogue::ID, &id).arg("value-name", name),
-            Action::Move { before } => Request::new(path, "move").arg("numbers", &id).arg("destination", before),
-            Action::Remove => Request::new(path, "remove").arg(catalogue::ID, &id),
-        };
-        self.run(&request);
-    }
-
-    fn timers(&mut self) -> usize {
-        self.print(&scheduler::MENU).len()
-    }
+fn timers(lab: &mut Lab) -> usize {
+    lab.print(&scheduler::MENU).len()
 }
 
 fn mark(number: u8) -> Tag {
@@ -128,7 +65,7 @@ impl Rule {
     }
 
     fn object(&self) -> Object {
-        let mut values: reconcile::Values = self.values().into_iter().map(|(name, text)| (name, Value::Plain(text))).collect();
+        let mut values: crate::Values = self.values().into_iter().map(|(name, text)| (name, Value::Plain(text))).collect();
         for name in [filter::SRC_ADDRESS, filter::PROTOCOL, filter::DST_PORT] {
             values.entry(name).or_insert(Value::Absent);
         }
@@ -203,11 +140,11 @@ proptest! {
         there in rules(), wanted in rules(), foreign in prop::collection::vec(0..8_u8, 0..4), address in prop::option::of(8..11_u8),
         up in 0..100_i64, restart in any::<bool>(), jump in -100_000..100_000_i64, twice in any::<bool>(),
     ) {
-        let mut lab = Lab::new();
+        let mut lab = Lab::new("CHR", "7.22.3", dawn());
         prepare(&mut lab, &there, &foreign);
         lab.pass(up + 20);
-        let before = lab.held();
-        let observed = lab.observe();
+        let before = lab.held(&GUARDED);
+        let observed = observe(&mut lab);
         let set = plan(&desired(&wanted, address), &observed, &Policy::default());
         prop_assume!(set.risk() == Risk::Path);
         let uptime = lab.uptime();
@@ -216,7 +153,7 @@ proptest! {
         for change in &set.changes {
             lab.apply(change);
         }
-        let after = lab.held();
+        let after = lab.held(&GUARDED);
         let clock = lab.router.device().clock() + SignedDuration::from_secs(jump);
         lab.router.device_mut().set_clock(clock);
         if restart {
@@ -225,19 +162,19 @@ proptest! {
             lab.pass(1);
         } else {
             lab.pass(59);
-            prop_assert_eq!(lab.held(), after, "not before the window has passed");
+            prop_assert_eq!(lab.held(&GUARDED), after, "not before the window has passed");
             lab.pass(1 + guard::LOOKS_EVERY.as_secs());
         }
         // Rules that only had their mark written are not guarded; these sets have none.
-        prop_assert_eq!(lab.held(), before.clone(), "{}", set);
-        prop_assert_eq!(lab.timers(), 0, "the undo removes itself");
+        prop_assert_eq!(lab.held(&GUARDED), before.clone(), "{}", set);
+        prop_assert_eq!(timers(&mut lab), 0, "the undo removes itself");
         if twice {
             // Had the router lost power right before the entry removed itself, the undo would run once more.
             lab.apply(&arming);
             let now = lab.now;
             lab.router.reboot(now);
             lab.pass(1);
-            prop_assert_eq!(lab.held(), before, "a second run changes nothing");
+            prop_assert_eq!(lab.held(&GUARDED), before, "a second run changes nothing");
         }
     }
 }
@@ -248,9 +185,9 @@ fn rule_with(prefix: &str) -> Rule {
 
 #[test]
 fn what_a_script_cannot_carry_is_refused() {
-    let mut lab = Lab::new();
+    let mut lab = Lab::new("CHR", "7.22.3", dawn());
     prepare(&mut lab, &[rule_with("caf\u{e9}")], &[]);
-    let observed = lab.observe();
+    let observed = observe(&mut lab);
     let set = plan(&desired(&[rule_with("cafe")], None), &observed, &Policy::default());
     let window = Window::new(SignedDuration::from_secs(20)).expect("the shortest");
     let refused = guard::arm(&set.changes, &observed, mark(UNDO), lab.uptime(), window);
@@ -261,23 +198,18 @@ fn what_a_script_cannot_carry_is_refused() {
 
 #[test]
 fn an_undo_that_is_disarmed_never_runs() {
-    let mut lab = Lab::new();
+    let mut lab = Lab::new("CHR", "7.22.3", dawn());
     prepare(&mut lab, &[rule_with("a")], &[]);
-    let observed = lab.observe();
+    let observed = observe(&mut lab);
     let set = plan(&desired(&[rule_with("b")], Some(9)), &observed, &Policy::default());
     lab.apply(&guard::arm(&set.changes, &observed, mark(UNDO), lab.uptime(), Window::DEFAULT).expect("it can be taken back"));
     for change in &set.changes {
         lab.apply(change);
     }
-    let after = lab.held();
-    let mut timers = Observed::default();
-    let rows = lab.print(&scheduler::MENU).into_iter().map(|mut row| {
-        let id = row.remove(catalogue::ID).expect("every row has an id");
-        Row::new(id, row.into_iter().map(|(name, value)| (name, value.into_bytes())))
-    });
-    timers.insert(&scheduler::MENU, rows.collect());
+    let after = lab.held(&GUARDED);
+    let timers = lab.observe(&[guard::print()]);
     let armed = guard::armed(&timers).expect("it is armed").id.clone();
     lab.apply(&guard::disarm(&armed));
     lab.pass(200);
-    assert_eq!(lab.held(), after);
+    assert_eq!(lab.held(&GUARDED), after);
 }
