@@ -114,6 +114,8 @@ enum Wrong {
     Button,
     /// Send slowly over the API; without a speed, at full speed again.
     Slow { bytes_per_second: Option<u32> },
+    /// Take this long over each write; without a time, no longer than the work itself.
+    SlowWrites { microseconds: Option<u32> },
     /// Shuffle commands in flight from another seed.
     Shuffle { seed: u64 },
 }
@@ -129,6 +131,7 @@ impl Wrong {
             Self::Reboot => Fault::Reboot,
             Self::Button => Fault::Button,
             Self::Slow { bytes_per_second } => Fault::Slow { bytes_per_second },
+            Self::SlowWrites { microseconds } => Fault::SlowWrites { microseconds },
             Self::Shuffle { seed } => Fault::Shuffle { seed },
         }
     }

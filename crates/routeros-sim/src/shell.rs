@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How often the router is told the time when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
@@ -35,6 +36,8 @@ pub struct Shared {
     /// Milliseconds that the whole simulated world, customers included, is ahead of the clock.
     ahead: AtomicI64,
     changed: watch::Sender<u64>,
+    /// When the last write is done, where writes take their time.
+    writing: Mutex<Option<Instant>>,
     /// The tunnels that are up, by interface.
     spokes: Mutex<BTreeMap<String, SpokeHandle>>,
 }
@@ -49,6 +52,7 @@ impl Shared {
             clock,
             ahead: AtomicI64::new(0),
             changed: watch::Sender::new(0),
+            writing: Mutex::default(),
             spokes: Mutex::default(),
         })
     }
@@ -87,6 +91,16 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Router> {
         self.router.lock().expect("no task panics while it holds the router")
+    }
+
+    /// Returns when a write that was just told is done: one after another, each as long as a write takes; nothing where it takes no time.
+    pub(crate) fn written_at(&self) -> Option<Instant> {
+        let time = self.with(|router, _| router.faults.write_time)?;
+        let mut writing = self.writing.lock().expect("no task panics while it holds a moment");
+        let now = Instant::now();
+        let done = writing.map_or(now, |before| before.max(now)) + time;
+        *writing = Some(done);
+        Some(done)
     }
 
     /// Notes a tunnel that is up, or with nothing that it is down.

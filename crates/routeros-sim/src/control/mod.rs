@@ -152,6 +152,11 @@ pub enum Fault {
         /// The most bytes in a second; nothing takes the limit away.
         bytes_per_second: Option<u32>,
     },
+    /// Every write takes its time, one after another.
+    SlowWrites {
+        /// How long each; nothing takes the wait away.
+        microseconds: Option<u32>,
+    },
     /// Commands in flight together are shuffled from another seed.
     Shuffle {
         /// The seed.
@@ -308,6 +313,9 @@ impl Fault {
                 router.tick(now);
             }
             Self::Slow { bytes_per_second } => router.faults.bytes_per_second = *bytes_per_second,
+            Self::SlowWrites { microseconds } => {
+                router.faults.write_time = microseconds.map(|time| Duration::from_micros(time.into()));
+            }
             Self::Shuffle { seed } => router.seed_shuffle(*seed),
         }
         router.device_mut().touch();
