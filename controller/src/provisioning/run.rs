@@ -380,11 +380,8 @@ pub(super) async fn observe(client: &Client, prints: &[Print], facts: &RouterFac
     let mut observed = Observed::default();
     for (print, result) in prints.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
         let response = result.map_err(|source| facts::FactsError::Call { menu: print.menu.path, source })?;
-        let row = |row: &routeros::codec::Row| {
-            let values = row.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
-            Row::new(row.id().unwrap_or_default(), values)
-        };
-        observed.insert(print.menu, response.rows.iter().map(row).collect());
+        let row = |row: routeros::codec::Row| Row::new(row.id().unwrap_or_default(), row.iter());
+        observed.insert(print.menu, response.rows.into_iter().map(row).collect());
     }
     Ok(observed)
 }
