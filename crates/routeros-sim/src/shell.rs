@@ -16,6 +16,9 @@ use tokio::time::Instant;
 /// How often the router is told the time when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How late a timer may wake.
+const LATE: Duration = Duration::from_millis(5);
+
 /// How long an echo request waits for its answer, and how many bytes it carries.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const PING_BYTES: usize = 56;
@@ -98,7 +101,9 @@ impl Shared {
         let time = self.with(|router, _| router.faults.write_time)?;
         let mut writing = self.writing.lock().expect("no task panics while it holds a moment");
         let now = Instant::now();
-        let done = writing.map_or(now, |before| before.max(now)) + time;
+        // A timer that woke late makes no write longer: the next one counts from when the last was due.
+        let began = writing.filter(|before| now.saturating_duration_since(*before) < LATE);
+        let done = began.unwrap_or(now) + time;
         *writing = Some(done);
         Some(done)
     }
