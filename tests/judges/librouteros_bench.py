@@ -3,6 +3,7 @@
 python3 librouteros_bench.py codec ROUNDS       rows encoded and decoded, per second of processor time
 python3 librouteros_bench.py print HOST PORT    seconds to print all secrets, and how many there were
 python3 librouteros_bench.py add HOST PORT N    seconds to add N secrets
+python3 librouteros_bench.py change HOST PORT X seconds to find a secret by name, change it and read it back
 """
 
 import json
@@ -11,6 +12,7 @@ import time
 
 import librouteros
 from librouteros.api import Api
+from librouteros.query import Key
 from librouteros.protocol import ApiProtocol, encode_sentence
 
 # The same row as in the bench of our own codec.
@@ -72,6 +74,16 @@ def add(host, port, count):
     return {"seconds": time.perf_counter() - before}
 
 
+def change(host, port, name):
+    secrets = connect(host, port).path("ppp", "secret")
+    one = secrets.select(".id", "profile").where(Key("name") == name)
+    before = time.perf_counter()
+    row = list(one)[0]
+    secrets.update(**{".id": row[".id"], "profile": row["profile"]})
+    assert list(one)[0]["profile"] == row["profile"]
+    return {"seconds": time.perf_counter() - before}
+
+
 task, arguments = sys.argv[1], sys.argv[2:]
-tasks = {"codec": lambda rounds: codec(int(rounds)), "print": print_all, "add": add}
+tasks = {"codec": lambda rounds: codec(int(rounds)), "print": print_all, "add": add, "change": change}
 print(json.dumps(tasks[task](*arguments)))

@@ -9,8 +9,8 @@ use routeros_sim::control::{Command, Fault};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use system_tests::world::{
-    Router, change_sets, config, customer, dial, fault, isp, onboard, package, pay, planned, print, row, serve, start, state,
-    type_in, until, until_in_sync, until_online,
+    Router, Sent, change_sets, config, customer, dial, fault, isp, onboard, package, pay, planned, print, row, serve, start,
+    state, type_in, until, until_in_sync, until_online,
 };
 
 /// Sets a router up that serves PPPoE, with one customer who has not paid.
@@ -115,7 +115,8 @@ async fn another_box_that_takes_a_routers_new_block_gets_nothing() {
     let texts = test.call("POST", &format!("{path}/reissue"), &alpha.token, None).await.expect(201);
     fault(&router, Fault::CutLink).await;
     let other = start(&test, config("RB5009UG+S+", "7.22.3", "ANOTHER-BOX")).await;
-    let other = Router { id: router.id.clone(), sim: other, serial: "ANOTHER-BOX".to_owned() };
+    let sent = Sent::to(&other);
+    let other = Router { id: router.id.clone(), sent, sim: other, serial: "ANOTHER-BOX".to_owned() };
     other.sim.control(Command::Paste { text: texts.text("block") }).await.expect("the terminal takes it");
     let named = async || {
         let seen = test.call("GET", &path, &alpha.token, None).await.expect(200).body["enrolment"]["last_attempt"].clone();

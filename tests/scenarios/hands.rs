@@ -7,7 +7,7 @@ use routeros_sim::control::{Command, Fault};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use system_tests::world::{
-    PATIENCE, Router, apply, config, customer, customer_with, dial, fault, isp, onboard, package, pay, planned, print, row,
+    PATIENCE, Router, Sent, apply, config, customer, customer_with, dial, fault, isp, onboard, package, pay, planned, print, row,
     serve, start, type_in, until_in_sync, until_online,
 };
 
@@ -112,7 +112,8 @@ async fn a_router_that_leaves_keeps_nothing_of_ours() {
     let test = TestApp::running().await;
     let alpha = isp(&test, "Alpha").await;
     let config = config("CHR", "7.22.3", "CHR-LEAVES-1");
-    let twin = Router { id: String::new(), sim: start(&test, config.clone()).await, serial: String::new() };
+    let sim = start(&test, config.clone()).await;
+    let twin = Router { id: String::new(), sent: Sent::to(&sim), sim, serial: String::new() };
     let untouched = held(&twin).await;
     let router = onboard(&test, &alpha, "tower", config).await;
     let services = json!([{ "kind": "pppoe", "interfaces": ["ether3"] }, { "kind": "hotspot", "interface": "ether2" }]);

@@ -16,6 +16,7 @@ mod leaving;
 mod librouteros;
 mod moving;
 mod pppoe;
+mod push;
 mod reverting;
 mod tenants;
 mod watched;

@@ -50,6 +50,13 @@ impl Figure {
         self
     }
 
+    /// Sets the most that the value itself may be.
+    #[must_use]
+    pub fn stays(mut self, most: f64) -> Self {
+        self.target = Some((format!("at most {most}"), self.value <= most));
+        self
+    }
+
     fn ratio(&self) -> Option<f64> {
         self.peer.as_ref().map(|(_, value)| self.value / value)
     }
@@ -70,7 +77,15 @@ impl Figure {
 /// When nobody reads them.
 pub fn print(figures: &[Figure]) -> std::io::Result<()> {
     let list: Vec<Value> = figures.iter().map(Figure::json).collect();
-    writeln!(std::io::stdout(), "{}", Value::from(list))
+    say(&Value::from(list).to_string())
+}
+
+/// Prints a line for whoever started this program.
+///
+/// # Errors
+/// When nobody reads it.
+pub fn say(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
 }
 
 /// Says to the person who waits what is going on.

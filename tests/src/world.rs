@@ -1,14 +1,18 @@
 //! A controller, tenants and virtual routers, ready for a scenario.
 
+use crate::recordings;
 use controller::operators::Role;
 use controller::testing::{TestApp, TestTenant};
 use jiff::SignedDuration;
 use model::{Clock, RouterosVersion};
+use routeros::codec::Sentence;
+use routeros::contract::{Schema, check};
 use routeros_sim::control::{Command, Fault};
 use routeros_sim::device::{BOARDS, Config};
+use routeros_sim::shell::Shared;
 use routeros_sim::simulator::{Options, Simulator};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// How long anything may take before a scenario counts as failed; far beyond what it takes, so that a slow machine fails nothing.
@@ -25,6 +29,39 @@ pub struct Router {
     pub sim: Simulator,
     /// Its serial number.
     pub serial: String,
+    /// Held to the recordings at the end.
+    pub sent: Sent,
+}
+
+/// What a router is sent, which is held to the recording of its version when a test is done with it, where there are recordings.
+#[derive(Debug)]
+pub struct Sent {
+    shared: Arc<Shared>,
+}
+
+impl Sent {
+    /// Holds what a router is sent to the recording of its version.
+    #[must_use]
+    pub fn to(router: &Simulator) -> Self {
+        Self { shared: router.shared().clone() }
+    }
+}
+
+impl Drop for Sent {
+    /// # Panics
+    /// When the router was sent what its version does not have.
+    fn drop(&mut self) {
+        static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| recordings::schemas().expect("recordings that can be read"));
+        if std::thread::panicking() {
+            return;
+        }
+        let (version, sentences) = self
+            .shared
+            .with(|router, _| (router.device().config().version, router.transcript().cloned().collect::<Vec<Sentence>>()));
+        for schema in SCHEMAS.iter().filter(|schema| schema.version() == version) {
+            assert_eq!(check(&sentences, schema), [], "sent to a router of {version}");
+        }
+    }
 }
 
 /// Waits until a condition holds.
@@ -101,7 +138,8 @@ pub async fn onboard(test: &TestApp, tenant: &TestTenant, name: &str, config: Co
     assert!(waited.is_ok(), "{pasted}");
     let confirm = json!({ "serial": serial });
     let _ = test.call("POST", &format!("{path}/confirm"), &tenant.token, Some(confirm)).await.expect(204);
-    Router { id, sim, serial }
+    let sent = Sent::to(&sim);
+    Router { id, sim, serial, sent }
 }
 
 /// Chooses services for a router and applies the plan; returns the answer.

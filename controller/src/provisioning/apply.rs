@@ -6,8 +6,8 @@ use routeros::catalogue::ip_firewall_filter::PLACE_BEFORE;
 use routeros::client::{CallError, Client};
 use routeros::errors::TrapKind;
 
-/// Commands in flight: enough to hide the round trip, few enough for a small board (16 of 20 sessions' worth of work).
-const IN_FLIGHT: usize = 16;
+/// Writes that wait at the router, beside those on the line: few enough for a small board (16 of 20 sessions' worth of work).
+const WAITING: usize = 16;
 
 /// A change that was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub async fn apply(client: &Client, set: &ChangeSet) -> Result<(), ApplyError> {
 pub async fn write(client: &Client, changes: &[Change]) -> Result<(), ApplyError> {
     for stage in changes.chunk_by(|a, b| a.stage == b.stage) {
         let commands: Vec<Command> = stage.iter().map(command).collect();
-        for (change, result) in stage.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
+        for (change, result) in stage.iter().zip(client.write_all(&commands, WAITING).await) {
             match result {
                 // Somebody was faster: what counts is that it is gone.
                 Err(error) if change.action == Action::Remove && is_gone(&error) => {}
@@ -69,7 +69,7 @@ pub async fn write(client: &Client, changes: &[Change]) -> Result<(), ApplyError
 /// As [`apply`].
 pub async fn end(client: &Client, kicks: &[Kick]) -> Result<(), ApplyError> {
     let commands: Vec<Command> = kicks.iter().map(|kick| Command::remove(kick.menu, &kick.id)).collect();
-    for (kick, result) in kicks.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
+    for (kick, result) in kicks.iter().zip(client.write_all(&commands, WAITING).await) {
         match result {
             // It ended by itself in the meantime.
             Err(error) if is_gone(&error) => {}

@@ -27,8 +27,8 @@ const GRACE: Duration = Duration::from_secs(45);
 /// How often the router is tried anew.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
-/// Writes a change set in order: what is risky under an undo, the rest as it is; sessions are ended at last. `session` becomes
-/// the connection that proved the path.
+/// Writes the changes of a set in order: what is risky under an undo, the rest as it is. `session` becomes the connection that proved
+/// the path.
 ///
 /// # Errors
 /// At the first change that fails, and when the router took one back.
@@ -42,8 +42,7 @@ pub(super) async fn write(
     let mut findings = Vec::new();
     let written = parts(road, session, wanted, observed, &set.changes, &mut findings).await;
     set.findings.append(&mut findings);
-    written?;
-    Ok(apply::end(session.client(), &set.kicks).await?)
+    written
 }
 
 async fn parts(

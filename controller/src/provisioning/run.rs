@@ -3,7 +3,7 @@
 use super::facts::{self, RouterFacts, TUNNEL_INTERFACE};
 use super::rules::{self, ServiceChoice};
 use super::store::{self, ChangeSetView, Timing};
-use super::{ProvisionError, export, guarded, open};
+use super::{ProvisionError, apply, export, guarded, open};
 use crate::app::App;
 use crate::configurations::Reason;
 use crate::customers::{self, CustomerOnRouter, CustomerStatus};
@@ -18,8 +18,8 @@ use routeros::{Command, Query};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
-/// Commands in flight while observing.
-const IN_FLIGHT: usize = 16;
+/// Commands in flight while observing: all that a look asks, in one round trip. A virtual router hung at 25 of some commands.
+const IN_FLIGHT: usize = 24;
 /// Keys that enrolment made and looks after.
 pub(super) const TUNNEL_KEYS: &str = "tunnel:";
 /// From this version on a print hides secrets unless it is asked to show them.
@@ -172,12 +172,14 @@ async fn bring(
     let started = Instant::now();
     guarded::write(road, session, wanted, &observed, set).await?;
     timing.apply_us = micros(started);
-    // Only what was written, and the sessions, can have changed; the rest was read a moment ago.
+    // Only what was written can have changed; the rest was read a moment ago. It is on the router before a session ends, which begins
+    // again at once, and whether it is there does not depend on that: both share a round trip.
     let started = Instant::now();
-    let touched: BTreeSet<&str> =
-        set.changes.iter().map(|change| change.menu.path).chain(set.kicks.iter().map(|kick| kick.menu.path)).collect();
+    let touched: BTreeSet<&str> = set.changes.iter().map(|change| change.menu.path).collect();
     let again: Vec<Print> = prints.into_iter().filter(|print| touched.contains(print.menu.path)).collect();
-    let fresh = observe(&session.client, &again, &session.facts).await?;
+    let (ended, fresh) = tokio::join!(apply::end(&session.client, &set.kicks), observe(&session.client, &again, &session.facts));
+    ended?;
+    let fresh = fresh?;
     for print in &again {
         observed.insert(print.menu, fresh.rows(print.menu).to_vec());
     }
@@ -381,11 +383,8 @@ pub(super) async fn observe(client: &Client, prints: &[Print], facts: &RouterFac
     let mut observed = Observed::default();
     for (print, result) in prints.iter().zip(client.call_all(&commands, IN_FLIGHT).await) {
         let response = result.map_err(|source| facts::FactsError::Call { menu: print.menu.path, source })?;
-        let row = |row: &routeros::codec::Row| {
-            let values = row.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
-            Row::new(row.id().unwrap_or_default(), values)
-        };
-        observed.insert(print.menu, response.rows.iter().map(row).collect());
+        let row = |row: routeros::codec::Row| Row::new(row.id().unwrap_or_default(), row.iter());
+        observed.insert(print.menu, response.rows.into_iter().map(row).collect());
     }
     Ok(observed)
 }

@@ -12,6 +12,8 @@ use db::TenantDoor;
 use jiff::SignedDuration;
 use model::{RouterId, TenantId};
 use std::collections::HashMap;
+#[cfg(feature = "testing")]
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, broadcast};
@@ -69,6 +71,8 @@ struct Inner {
     news: broadcast::Sender<Finished>,
     #[cfg(feature = "testing")]
     faulty: Mutex<HashMap<RouterId, Faulty>>,
+    #[cfg(feature = "testing")]
+    detours: Mutex<HashMap<Ipv4Addr, SocketAddr>>,
 }
 
 /// What a faulty recipe does to what a router should hold, and to what it leaves alone.
@@ -98,6 +102,8 @@ impl Default for Provisioner {
             news,
             #[cfg(feature = "testing")]
             faulty: Mutex::default(),
+            #[cfg(feature = "testing")]
+            detours: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -141,6 +147,17 @@ impl Provisioner {
             Some(faulty) => drop(all.insert(router, faulty)),
             None => drop(all.remove(&router)),
         }
+    }
+
+    /// Reaches the router with this address in the tunnel at another, past the tunnel: over a line whose length a bench knows.
+    #[cfg(feature = "testing")]
+    pub fn set_detour(&self, router: Ipv4Addr, at: SocketAddr) {
+        self.inner.detours.lock().unwrap_or_else(PoisonError::into_inner).insert(router, at);
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn detour(&self, router: Ipv4Addr) -> Option<SocketAddr> {
+        self.inner.detours.lock().unwrap_or_else(PoisonError::into_inner).get(&router).copied()
     }
 
     /// Wishes for what a router's faulty recipe says, if it has one.

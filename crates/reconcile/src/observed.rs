@@ -1,6 +1,7 @@
 //! What a router holds, as it printed it.
 
 use routeros::catalogue::Menu;
+use routeros::codec;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,19 +10,22 @@ use std::fmt;
 pub struct Row {
     /// The row's id on the router, such as `*1A`.
     pub id: String,
-    values: BTreeMap<String, Vec<u8>>,
+    /// By name.
+    values: codec::Row,
 }
 
 impl Row {
     /// Takes a row's id and its properties as the router printed them.
-    pub fn new(id: impl Into<String>, values: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+    pub fn new<N: AsRef<[u8]>, V: AsRef<[u8]>>(id: impl Into<String>, values: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut values: Vec<(N, V)> = values.into_iter().collect();
+        values.sort_by(|(one, _), (other, _)| one.as_ref().cmp(other.as_ref()));
         Self { id: id.into(), values: values.into_iter().collect() }
     }
 
     /// Returns a property as it was printed.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&[u8]> {
-        self.values.get(name).map(Vec::as_slice)
+        self.values.get(name)
     }
 
     /// Returns a property as text, empty where it is missing or no text.
@@ -36,16 +40,27 @@ impl Row {
         matches!(self.raw(name), Some(b"true" | b"yes"))
     }
 
+    /// Lists the properties as texts.
+    #[cfg(test)]
+    pub(crate) fn texts(&self) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.values.iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    /// Sets a property, or takes it away.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) const fn values_mut(&mut self) -> &mut BTreeMap<String, Vec<u8>> {
-        &mut self.values
+    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
+        let others = self.values.iter().filter(|(other, _)| *other != name.as_bytes());
+        let values: Vec<_> = others.chain(value.map(|value| (name.as_bytes(), value.as_bytes()))).collect();
+        *self = Self::new(self.id.clone(), values);
     }
 }
 
 impl fmt::Debug for Row {
     /// Shows names alone: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Row").field("id", &self.id).field("names", &self.values.keys().collect::<Vec<_>>()).finish()
+        let names: Vec<_> = self.values.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+        f.debug_struct("Row").field("id", &self.id).field("names", &names).finish()
     }
 }
 

@@ -1,7 +1,6 @@
 //! A router reduced to its tables: what it would hold after a plan was applied.
 
 use crate::changeset::{Action, Change, ChangeSet};
-use crate::object::Value;
 use crate::observed::{Observed, Row};
 use crate::plan::row_keys;
 use crate::recipes::EXPIRED;
@@ -30,8 +29,7 @@ fn apply(router: &mut Observed, change: &Change, number: usize) {
     let rows = router.rows_mut(change.menu);
     match &change.action {
         Action::Add { before } => {
-            let written =
-                change.values.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.expose()?.as_bytes().to_vec())));
+            let written = change.values.iter().filter_map(|(name, value)| Some((*name, value.expose()?)));
             let at = before.as_ref().map_or(rows.len(), |id| find(rows, id));
             rows.insert(at, Row::new(format!("*ADD{number}"), written));
             assert_unique(change, rows, at);
@@ -39,13 +37,7 @@ fn apply(router: &mut Observed, change: &Change, number: usize) {
         Action::Set | Action::Unset { .. } => {
             let at = find(rows, of(change));
             for (name, value) in &change.values {
-                let values = rows[at].values_mut();
-                match value {
-                    Value::Absent => values.remove(*name),
-                    Value::Plain(_) | Value::Secret(_) => {
-                        values.insert((*name).to_owned(), value.expose().unwrap_or_default().as_bytes().to_vec())
-                    }
-                };
+                rows[at].set(name, value.expose());
             }
             assert_unique(change, rows, at);
         }

@@ -133,6 +133,8 @@ enum Wrong {
     },
     /// Set right whatever went wrong.
     Mend,
+    /// Take this long over each write; without a time, no longer than the work itself.
+    SlowWrites { microseconds: Option<u32> },
     /// Shuffle commands in flight from another seed.
     Shuffle { seed: u64 },
 }
@@ -150,6 +152,7 @@ impl Wrong {
             Self::Slow { bytes_per_second } => Fault::Slow { bytes_per_second },
             Self::Strike { mishap, menu, command, nth, lines } => Fault::Strike { mishap, menu, command, nth, lines },
             Self::Mend => Fault::Mend,
+            Self::SlowWrites { microseconds } => Fault::SlowWrites { microseconds },
             Self::Shuffle { seed } => Fault::Shuffle { seed },
         }
     }

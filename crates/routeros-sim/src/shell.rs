@@ -11,9 +11,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How often the router is told the time when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How late a timer may wake.
+const LATE: Duration = Duration::from_millis(5);
 
 /// How long an echo request waits for its answer, and how many bytes it carries.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,6 +39,8 @@ pub struct Shared {
     /// Milliseconds that the whole simulated world, customers included, is ahead of the clock.
     ahead: AtomicI64,
     changed: watch::Sender<u64>,
+    /// When the last write is done, where writes take their time.
+    writing: Mutex<Option<Instant>>,
     /// The tunnels that are up, by interface.
     spokes: Mutex<BTreeMap<String, SpokeHandle>>,
 }
@@ -49,6 +55,7 @@ impl Shared {
             clock,
             ahead: AtomicI64::new(0),
             changed: watch::Sender::new(0),
+            writing: Mutex::default(),
             spokes: Mutex::default(),
         })
     }
@@ -87,6 +94,18 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Router> {
         self.router.lock().expect("no task panics while it holds the router")
+    }
+
+    /// Returns when a write that was just told is done: one after another, each as long as a write takes; nothing where it takes no time.
+    pub(crate) fn written_at(&self) -> Option<Instant> {
+        let time = self.with(|router, _| router.faults.write_time)?;
+        let mut writing = self.writing.lock().expect("no task panics while it holds a moment");
+        let now = Instant::now();
+        // A timer that woke late makes no write longer: the next one counts from when the last was due.
+        let began = writing.filter(|before| now.saturating_duration_since(*before) < LATE);
+        let done = began.unwrap_or(now) + time;
+        *writing = Some(done);
+        Some(done)
     }
 
     /// Notes a tunnel that is up, or with nothing that it is down.

@@ -10,7 +10,7 @@ use std::path::Path;
 const PACKAGE: &str = "system-tests";
 
 /// Every bench by name.
-const BENCHES: &[&str] = &["db", "routeros", "tunnel"];
+const BENCHES: &[&str] = &["db", "push", "routeros", "tunnel"];
 
 /// One figure of a bench.
 #[derive(Debug, Serialize, Deserialize)]

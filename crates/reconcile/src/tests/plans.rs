@@ -38,7 +38,7 @@ fn with(mut router: Observed, path: &str, id: &str, values: &[(&str, &str)]) -> 
 /// Changes an argument of a row, as a person at the router would.
 fn alter(router: &mut Observed, path: &str, name: &str, arg: &str, value: &str) {
     let row = router.rows_mut(menu(path)).iter_mut().find(|row| row.text("name") == name).expect("a row of that name");
-    row.values_mut().insert(arg.to_owned(), value.as_bytes().to_vec());
+    row.set(arg, Some(value));
 }
 
 #[test]
@@ -281,8 +281,8 @@ fn a_foreign_object_in_the_way_is_reported_and_left_alone() {
     let profile = profile.expect("the package has a profile");
     let name = profile.text("name").expect("it has a name").to_owned();
     let row = router.rows_mut(menu("/ppp/profile")).iter_mut().find(|row| row.text("name") == name).expect("a row");
-    row.values_mut().insert("comment".to_owned(), b"do not touch".to_vec());
-    row.values_mut().insert("rate-limit".to_owned(), b"1M/1M".to_vec());
+    row.set("comment", Some("do not touch"));
+    row.set("rate-limit", Some("1M/1M"));
     let mut site = site();
     site.customers[0].state = State::Expired;
     site.customers[1].state = State::Suspended;
@@ -322,8 +322,8 @@ fn a_payment_waits_for_a_profile_that_cannot_be_made() {
 fn sessions_are_not_judged_by_a_profile_that_cannot_be_written() {
     let mut router = session(settled(&site()), "alice", "10.64.0.2", "1000000/1000000", false);
     for row in router.rows_mut(menu("/ppp/profile")) {
-        row.values_mut().insert("comment".to_owned(), b"do not touch".to_vec());
-        row.values_mut().insert("rate-limit".to_owned(), b"1M/1M".to_vec());
+        row.set("comment", Some("do not touch"));
+        row.set("rate-limit", Some("1M/1M"));
     }
     assert!(plan(&wanted(&site()), &router, &Policy::default()).is_empty());
 }
@@ -536,7 +536,7 @@ fn hidden_passwords_are_written_when_asked_for() {
     let site = site();
     let mut router = settled(&site);
     for path in ["/ppp/secret", "/ip/hotspot/user"] {
-        router.rows_mut(menu(path)).iter_mut().for_each(|row| drop(row.values_mut().remove("password")));
+        router.rows_mut(menu(path)).iter_mut().for_each(|row| row.set("password", None));
     }
     let mut policy = Policy { secrets_shown: false, ..Policy::default() };
     assert!(plan(&wanted(&site), &router, &policy).is_empty());

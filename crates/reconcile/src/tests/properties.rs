@@ -87,21 +87,18 @@ fn respell(router: &Observed) -> Observed {
     let mut router = router.clone();
     for menu in MANAGED {
         for row in router.rows_mut(menu) {
-            let values = row.values_mut();
-            values.retain(|name, value| {
-                menu.arg(name).is_none_or(|arg| arg.default.is_none_or(|default| default.as_bytes() != *value))
-            });
-            for (name, value) in values.iter_mut() {
-                respell_value(menu, name, value);
-            }
+            let shown = |(name, value): &(String, String)| {
+                menu.arg(name).is_none_or(|arg| arg.default.is_none_or(|default| default != value))
+            };
+            let values = row.texts().into_iter().filter(shown);
+            *row = Row::new(row.id.clone(), values.map(|(name, value)| (name.clone(), respell_value(menu, &name, value))));
         }
     }
     router
 }
 
-fn respell_value(menu: &Menu, name: &str, value: &mut Vec<u8>) {
-    let text = String::from_utf8(value.clone()).expect("we write text");
-    let other = match menu.arg(name).map(|arg| arg.kind) {
+fn respell_value(menu: &Menu, name: &str, text: String) -> String {
+    match menu.arg(name).map(|arg| arg.kind) {
         Some(Kind::Bool) => {
             if text == "yes" {
                 "true".to_owned()
@@ -116,8 +113,7 @@ fn respell_value(menu: &Menu, name: &str, value: &mut Vec<u8>) {
             text.split('/').map(short).collect::<Vec<_>>().join("/")
         }
         Some(_) | None => text,
-    };
-    *value = other.into_bytes();
+    }
 }
 
 fn foreign_rows(router: &Observed) -> Vec<(&'static str, Vec<Row>)> {

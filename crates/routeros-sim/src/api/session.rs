@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
 /// The first version that says `!empty` for a print without rows.
 const EMPTY: RouterosVersion = RouterosVersion::new(7, 18, 0);
@@ -74,6 +75,8 @@ struct Connection {
     challenge: Option<Vec<u8>>,
     listeners: Vec<Listener>,
     out: Vec<u8>,
+    /// When the router has written what it was told last.
+    busy: Option<Instant>,
     boots: u64,
 }
 
@@ -107,10 +110,10 @@ where
     let boots = shared.with(|router, _| router.boots());
     let mut changes = shared.changes();
     let mut connection =
-        Connection { shared, source, login: None, challenge: None, listeners: Vec::new(), out: Vec::new(), boots };
+        Connection { shared, source, login: None, challenge: None, listeners: Vec::new(), out: Vec::new(), busy: None, boots };
     let mut decoder = Decoder::new(Limits::BEFORE_LOGIN);
     let mut buffer = vec![0; 16 << 10];
-    let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
+    let deadline = Instant::now() + LOGIN_TIMEOUT;
     loop {
         let waits_for_login = connection.login.is_none();
         tokio::select! {
@@ -120,7 +123,7 @@ where
                     return Ok(());
                 }
                 decoder.push(&buffer[..count]);
-                let flow = connection.take(&mut decoder).map_err(io::Error::other)?;
+                let flow = connection.take(&mut decoder, &mut stream).await?;
                 connection.flush(&mut stream).await?;
                 if flow == Flow::Close {
                     return stream.shutdown().await;
@@ -179,28 +182,42 @@ impl Connection {
     }
 
     /// Takes every sentence that is complete. Tagged ones are in flight together, and nothing promises their order.
-    fn take(&mut self, decoder: &mut Decoder) -> Result<Flow, routeros::codec::DecodeError> {
+    async fn take<S: AsyncWrite + Unpin>(&mut self, decoder: &mut Decoder, stream: &mut S) -> io::Result<Flow> {
         let mut together: Vec<Sentence> = Vec::new();
-        while let Some(sentence) = decoder.poll()? {
+        while let Some(sentence) = decoder.poll().map_err(io::Error::other)? {
             let alone = sentence.tag().is_none() || matches!(sentence.first(), b"/login" | b"/cancel" | b"/quit");
             if !alone {
                 together.push(sentence);
                 continue;
             }
-            if self.run_together(&mut together) == Flow::Close || self.run(&sentence) == Flow::Close {
+            let flow = self.run_together(&mut together, stream).await?;
+            if flow == Flow::Close || self.run(&sentence) == Flow::Close {
                 return Ok(Flow::Close);
             }
+            self.settle(stream).await?;
             if self.login.is_some() {
                 decoder.set_limits(Limits::DEFAULT);
             }
         }
-        Ok(self.run_together(&mut together))
+        self.run_together(&mut together, stream).await
     }
 
-    fn run_together(&mut self, sentences: &mut Vec<Sentence>) -> Flow {
+    async fn run_together<S: AsyncWrite + Unpin>(&mut self, sentences: &mut Vec<Sentence>, stream: &mut S) -> io::Result<Flow> {
         self.shared.with(|router, _| router.shuffle(sentences));
-        let mut sentences = std::mem::take(sentences).into_iter();
-        if sentences.any(|sentence| self.run(&sentence) == Flow::Close) { Flow::Close } else { Flow::Continue }
+        for sentence in std::mem::take(sentences) {
+            if self.run(&sentence) == Flow::Close {
+                return Ok(Flow::Close);
+            }
+            self.settle(stream).await?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Answers a write, and begins with the next command, only when the router has written it.
+    async fn settle<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
+        let Some(until) = self.busy.take() else { return Ok(()) };
+        tokio::time::sleep_until(until).await;
+        self.flush(stream).await
     }
 
     fn run(&mut self, sentence: &Sentence) -> Flow {
@@ -283,6 +300,7 @@ impl Connection {
             }
             (outcome, if lost { Fate::Lost } else { fate }, router.device().config().version)
         });
+        self.busy = if reads { None } else { self.shared.written_at() };
         match fate {
             Fate::Answered | Fate::Cut => {}
             Fate::Lost => return Flow::Continue,

@@ -168,6 +168,11 @@ pub enum Fault {
     },
     /// Whatever went wrong is right again: link, speed, sessions, space, rights, device-mode and clock.
     Mend,
+    /// Every write takes its time, one after another.
+    SlowWrites {
+        /// How long each; nothing takes the wait away.
+        microseconds: Option<u32>,
+    },
     /// Commands in flight together are shuffled from another seed.
     Shuffle {
         /// The seed.
@@ -335,6 +340,9 @@ impl Fault {
                 });
             }
             Self::Mend => router.mend(now),
+            Self::SlowWrites { microseconds } => {
+                router.faults.write_time = microseconds.map(|time| Duration::from_micros(time.into()));
+            }
             Self::Shuffle { seed } => router.seed_shuffle(*seed),
         }
         router.device_mut().touch();

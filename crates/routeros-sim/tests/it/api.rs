@@ -281,3 +281,16 @@ async fn a_slow_link_takes_its_time() {
     // 21 and 7 bytes of answer.
     assert!(before.elapsed() >= Duration::from_secs(1), "{:?}", before.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn writes_take_their_time_one_after_another() {
+    let mut wire = Wire::logged_in(config("CHR", "7.22.3")).await;
+    wire.shared.with(|router, _| router.faults.write_time = Some(Duration::from_millis(3)));
+    let before = tokio::time::Instant::now();
+    wire.ask(&["/ppp/secret/print", "=.proplist=name"]).await;
+    assert_eq!(before.elapsed(), Duration::ZERO, "reading is no writing");
+    for name in ["=name=asha", "=name=juma"] {
+        wire.ask(&["/ppp/secret/add", name]).await;
+    }
+    assert_eq!(before.elapsed(), Duration::from_millis(6));
+}

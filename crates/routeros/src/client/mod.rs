@@ -5,12 +5,14 @@
 
 mod connection;
 mod login;
+mod window;
 
 use crate::catalogue::{ID, Menu};
 use crate::codec::{DecodeError, ReplyError, Row, Sentence, Trap};
 use crate::command::Command;
 use connection::{Handle, Pending, Shared};
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 pub use login::LoginError;
 use model::Secret;
 use std::fmt;
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use window::Window;
 
 /// Hears every sentence sent, with the values of secrets replaced. It is called in the middle of things and must not call
 /// the client.
@@ -33,7 +37,8 @@ pub struct Options {
     /// How long the router may take to confirm that a command is cancelled, before it counts as gone; 10 s unless told
     /// otherwise.
     pub cancel_timeout: Duration,
-    /// Commands and listens in flight at once; 16 unless told otherwise (a virtual router hung at 25 of some commands).
+    /// Commands and listens in flight at once, on the line and at the router together; 256 unless told otherwise. Who sends many says
+    /// how many of them may be at the router.
     pub in_flight: usize,
     /// Rows in one reply, and rows that wait in one listen; 100,000 unless told otherwise.
     pub rows: usize,
@@ -49,7 +54,7 @@ impl Default for Options {
             login_timeout: Duration::from_secs(15),
             call_timeout: Duration::from_secs(30),
             cancel_timeout: Duration::from_secs(10),
-            in_flight: 16,
+            in_flight: 256,
             rows: 100_000,
             bytes: 32 << 20,
             transcript: None,
@@ -225,6 +230,33 @@ impl Client {
         let mut results: Vec<_> = futures_util::stream::iter(calls).buffer_unordered(in_flight.max(1)).collect().await;
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Runs writes that do not depend on each other and gives their answers in the commands' order: as many are under way as the line
+    /// holds, and about `waiting` of them wait at the router, however long the line is. The router may run them in any order.
+    ///
+    /// # Cancel safety
+    /// As [`Client::call_all`].
+    ///
+    /// # Panics
+    /// Never: every command is answered, if only with why it was not.
+    pub async fn write_all(&self, commands: &[Command], waiting: usize) -> Vec<Result<Response, CallError>> {
+        let mut window = Window::new(waiting, self.shared().options.in_flight);
+        let mut rest = commands.iter().enumerate();
+        let mut under_way = FuturesUnordered::new();
+        let mut results: Vec<Option<Result<Response, CallError>>> = vec![None; commands.len()];
+        loop {
+            while under_way.len() < window.size()
+                && let Some((index, command)) = rest.next()
+            {
+                let (beside, left) = (under_way.len() + 1, Instant::now());
+                under_way.push(async move { (index, beside, left, self.call(command).await) });
+            }
+            let Some((index, beside, left, result)) = under_way.next().await else { break };
+            window.answered(beside, left.elapsed());
+            results[index] = Some(result);
+        }
+        results.into_iter().map(|result| result.expect("every command was answered")).collect()
     }
 
     /// Runs a handful of commands of which one may cut the connection, and waits until it is cut or all are answered: they are sent in

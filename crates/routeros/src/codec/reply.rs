@@ -4,15 +4,21 @@ use super::Sentence;
 use crate::catalogue::{ID, is_secret};
 use std::fmt;
 
-/// The attributes of a reply. Values are bytes; printing hides those of secret arguments.
+/// The attributes of a reply, in one piece: a large table has a hundred thousand of them. Values are bytes; printing hides those of
+/// secret arguments.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Row(Vec<(Vec<u8>, Vec<u8>)>);
+pub struct Row {
+    /// Each name followed by its value.
+    bytes: Box<[u8]>,
+    /// Where each name and each value ends.
+    ends: Box<[(u32, u32)]>,
+}
 
 impl Row {
     /// Returns an attribute's value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value.as_slice())
+        self.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// Returns an attribute's value if it is there and is UTF-8 text.
@@ -41,19 +47,32 @@ impl Row {
 
     /// Lists the attributes in the router's order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+        let mut start = 0;
+        self.ends.iter().map(move |&(name, value)| {
+            let (from, name, value) = (start, name as usize, value as usize);
+            start = value;
+            (&self.bytes[from..name], &self.bytes[name..value])
+        })
     }
 
     /// Counts the bytes of names and values.
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    pub const fn size(&self) -> usize {
+        self.bytes.len()
     }
 }
 
-impl<N: Into<Vec<u8>>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Row {
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Row {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(attributes: I) -> Self {
-        Self(attributes.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        let end = |bytes: &[u8]| u32::try_from(bytes.len()).expect("a sentence is far smaller than 4 GiB");
+        for (name, value) in attributes {
+            bytes.extend_from_slice(name.as_ref());
+            let name = end(&bytes);
+            bytes.extend_from_slice(value.as_ref());
+            ends.push((name, end(&bytes)));
+        }
+        Self { bytes: bytes.into(), ends: ends.into() }
     }
 }
 
