@@ -6,6 +6,7 @@ mod contract;
 mod dhcp;
 mod expiry;
 mod fairness;
+mod fasttrack;
 mod first_contact;
 mod fixed;
 mod fuses;

@@ -85,6 +85,7 @@ impl RouterFacts {
             zone: self.zone.clone(),
             clock_set: self.observed.clock_set(),
             scheduler_allowed: self.observed.device_mode.is_none_or(|mode| mode.scheduler),
+            fasttrack: self.observed.fasttrack,
             hotspot: self.observed.hotspot(),
         }
     }

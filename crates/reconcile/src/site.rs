@@ -50,6 +50,8 @@ pub struct Facts {
     pub clock_set: bool,
     /// Whether device-mode allows the scheduler.
     pub scheduler_allowed: bool,
+    /// Whether a rule of the firewall hands connections to FastTrack.
+    pub fasttrack: bool,
     /// Whether the hotspot is installed and allowed by device-mode.
     pub hotspot: HotspotSupport,
 }

@@ -63,6 +63,12 @@ fn fits_vlans(facts: &FactsObserved, pppoe: &Pppoe) -> Vec<Finding> {
 fn fits_hotspot(facts: &FactsObserved, hotspot: &Hotspot) -> Vec<Finding> {
     let mut findings: Vec<_> = fits_interface(facts, &hotspot.interface, ServerKind::Hotspot).into_iter().collect();
     findings.extend(fits_network(facts, &hotspot.interface, hotspot.gateway, &hotspot.pool, "hotspot"));
+    if facts.fasttrack {
+        let text =
+            "FastTrack is on: the hotspot's guests are not held to their speed, because its connections pass by their queues.";
+        let command = "/ip/firewall/filter/disable [find where action=fasttrack-connection]";
+        findings.push(Finding::new(Warning, "service-fasttrack", text).command(command));
+    }
     findings
 }
 

@@ -7,9 +7,11 @@
 mod dhcp;
 mod draft;
 mod expired;
+mod fasttrack;
 mod fuse;
 mod hotspot;
 mod lan;
+mod listed;
 mod people;
 mod pppoe;
 mod tunnel;
@@ -36,6 +38,9 @@ pub const BLOCKED: &str = "mw-blocked";
 /// The address list of what expired customers may reach.
 pub const PAY_HOSTS: &str = "mw-pay";
 
+/// The address list of all customers who have an address of their own or one of a PPPoE pool.
+pub const CUSTOMERS: &str = "mw-customers";
+
 /// The chains through which packets come to the router itself: ours, and the one that leads into it.
 pub const INPUT_CHAINS: [&str; 2] = [tunnel::INPUT, "input"];
 
@@ -52,6 +57,9 @@ pub fn desired(site: &Site, tags: &dyn Fn(&ObjectKey) -> Option<Tag>) -> Result<
     pppoe::service(&mut recipe)?;
     hotspot::service(&mut recipe)?;
     dhcp::service(&mut recipe)?;
+    if site.facts.fasttrack {
+        listed::customers(&mut recipe)?;
+    }
     expired::rules(&mut recipe)?;
     tunnel::rules(&mut recipe)?;
     people::all(&mut recipe)?;

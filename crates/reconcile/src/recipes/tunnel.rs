@@ -1,7 +1,7 @@
 //! Firewall rules for the tunnel: the hub reaches the API, nothing else comes in, nothing passes through.
 
-use super::Recipe;
 use super::expired::{self, rule};
+use super::{Recipe, fasttrack};
 use crate::object::{ObjectKey, Risk, SiteError};
 use routeros::catalogue::ip_firewall_filter as filter;
 
@@ -33,6 +33,7 @@ pub fn rules(recipe: &mut Recipe<'_>) -> Result<(), SiteError> {
     recipe.add(rule(key("from-tunnel"), reason, FORWARD, "drop").set(filter::IN_INTERFACE, wireguard))?;
     recipe.add(rule(key("to-tunnel"), reason, FORWARD, "drop").set(filter::OUT_INTERFACE, wireguard))?;
     expired::forward(recipe, FORWARD)?;
+    fasttrack::exemption(recipe, FORWARD)?;
     recipe.add(
         rule(key("jump"), "everything that passes is judged by our rules first", "forward", "jump")
             .set(filter::JUMP_TARGET, FORWARD),

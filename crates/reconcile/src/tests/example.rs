@@ -71,6 +71,7 @@ pub fn facts() -> Facts {
         zone: TimeZone::fixed(tz::offset(3)),
         clock_set: true,
         scheduler_allowed: true,
+        fasttrack: false,
         hotspot: HotspotSupport::Ready,
     }
 }

@@ -535,7 +535,7 @@ fn only_what_is_asked_for_is_printed() {
     site.facts.hotspot = HotspotSupport::Forbidden;
     assert!(observe_list(&site).iter().all(|print| !print.menu.path.starts_with("/ip/hotspot")));
     let list = prints.iter().find(|print| print.menu.path == "/ip/firewall/address-list").expect("lists are printed");
-    assert_eq!(list.any_of.len(), 3);
+    assert_eq!(list.any_of.len(), 4);
 }
 
 #[test]

@@ -130,14 +130,14 @@ fn a_router_that_serves_customers_already() {
     golden(
         &facts,
         &expect![[r#"
-        warning fasttrack: FastTrack is on: its connections pass by the queues, so that customers are not held to their speed, and by the rules, so that expired ones keep the connections they have. Run: /ip/firewall/filter/disable [find where action=fasttrack-connection]
-        warning pool-overlap: The pool old lies within the tunnels' network 10.10.0.0/16. It works, because the router reaches the hub alone through the tunnel, but it confuses people.
-        warning ppp-radius: PPP asks RADIUS: a name that is unknown here may still be let in there. Run: /ppp/aaa/set use-radius=no
-        warning pppoe-server-foreign: There is a PPPoE server `server-ether3` on ether3 already; it stays as it is. Choose another interface for ours, or remove it.
-        warning source-nat-missing: No rule translates customers' addresses: those with private addresses do not reach the internet. Run: /ip/firewall/nat/add chain=srcnat out-interface=ether1 action=masquerade
-        info hotspot-radius: The hotspot profile `hsprof1` asks RADIUS.
-        info pools-foreign: Pools that are not ours stay as they are: dhcp, old. Ours need other addresses.
-    "#]],
+            warning pool-overlap: The pool old lies within the tunnels' network 10.10.0.0/16. It works, because the router reaches the hub alone through the tunnel, but it confuses people.
+            warning ppp-radius: PPP asks RADIUS: a name that is unknown here may still be let in there. Run: /ppp/aaa/set use-radius=no
+            warning pppoe-server-foreign: There is a PPPoE server `server-ether3` on ether3 already; it stays as it is. Choose another interface for ours, or remove it.
+            warning source-nat-missing: No rule translates customers' addresses: those with private addresses do not reach the internet. Run: /ip/firewall/nat/add chain=srcnat out-interface=ether1 action=masquerade
+            info fasttrack: FastTrack is on, and its connections pass by queues and rules. PPPoE, DHCP and static customers are kept out of it by rules of ours; what it carries already stays with it until it ends.
+            info hotspot-radius: The hotspot profile `hsprof1` asks RADIUS.
+            info pools-foreign: Pools that are not ours stay as they are: dhcp, old. Ours need other addresses.
+        "#]],
     );
 }
 
@@ -233,6 +233,15 @@ fn services_that_fit() {
     facts.interfaces[1].bridge = None;
     facts.addresses.pop();
     golden_services(&facts, |_| (), &expect![[""]]);
+    facts.fasttrack = true;
+    golden_services(
+        &facts,
+        |_| (),
+        &expect![[r#"
+        warning service-fasttrack: FastTrack is on: the hotspot's guests are not held to their speed, because its connections pass by their queues. Run: /ip/firewall/filter/disable [find where action=fasttrack-connection]
+    "#]],
+    );
+    facts.fasttrack = false;
     // The same once they are there.
     facts.addresses.push(address("192.168.88.1/24", "ether3"));
     facts.servers = vec![server(ServerKind::Pppoe, "ether2", true), server(ServerKind::Hotspot, "ether3", true)];

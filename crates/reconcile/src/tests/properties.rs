@@ -32,6 +32,7 @@ prop_compose! {
             }));
         }
         if !portal { site.portal = None; }
+        site.facts.fasttrack = down % 2 == 0;
         site.packages[0].speed.down = model::BitsPerSec(down * 1_000_000);
         site.customers = states.into_iter().zip(0_u8..).map(|((state, package, fixed, name, periods), number)| {
             // Logins change hands between sites: the same names, other customers.

@@ -119,6 +119,37 @@ fn firewall() {
 }
 
 #[test]
+fn customers_with_a_speed_stay_out_of_fasttrack() {
+    let mut site = site();
+    let lines = |site: &Site| {
+        let shown = show(&wanted(site), &["/ip/firewall/address-list", "/ip/firewall/filter"]);
+        shown.lines().filter(|line| line.contains("mw-customers")).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    assert!(!lines(&site).contains("/filter"), "where there is no FastTrack, nothing is kept out of it");
+    site.facts.fasttrack = true;
+    expect![[r#"
+        /ip/firewall/address-list customers-at:10.64.0.2-10.64.3.254: address=10.64.0.2-10.64.3.254 comment=mw:0570632baff1 disabled=no list=mw-customers # customers have 10.64.0.2-10.64.3.254
+        /ip/firewall/address-list customers-at:10.64.9.9: address=10.64.9.9 comment=mw:1417ff17a1fa disabled=no list=mw-customers # customers have 10.64.9.9
+        /ip/firewall/address-list customers-at:10.65.0.2-10.65.0.254: address=10.65.0.2-10.65.0.254 comment=mw:8ec066c999a9 disabled=no list=mw-customers # customers have 10.65.0.2-10.65.0.254
+        /ip/firewall/address-list customers-at:198.51.100.20: address=198.51.100.20 comment=mw:242556aea474 disabled=no list=mw-customers # customers have 198.51.100.20
+        /ip/firewall/address-list customers-at:198.51.100.21: address=198.51.100.21 comment=mw:242555aea474 disabled=no list=mw-customers # customers have 198.51.100.21
+        /ip/firewall/filter filter-forward:from-customers: action=accept chain=mw-forward comment=mw:7c3a984dbf02 connection-state=established,related disabled=no src-address-list=mw-customers # open connections of customers stay out of FastTrack, and so in their queues
+        /ip/firewall/filter filter-forward:to-customers: action=accept chain=mw-forward comment=mw:e932ee265068 connection-state=established,related disabled=no dst-address-list=mw-customers # open connections of customers stay out of FastTrack, and so in their queues
+    "#]].assert_eq(&lines(&site));
+    let rules: Vec<_> = wanted(&site).objects.into_iter().filter(|object| object.text("chain") == Some("mw-forward")).collect();
+    let place = |what: &str| {
+        let place = rules.iter().position(|rule| rule.key.as_str() == format!("filter-forward:{what}"));
+        place.expect("a rule of the chain")
+    };
+    for stop in ["blocked", "expired", "from-tunnel", "to-tunnel"] {
+        assert!(
+            place(stop) < place("from-customers") && place(stop) < place("to-customers"),
+            "{stop} comes first, or it stops nobody"
+        );
+    }
+}
+
+#[test]
 fn queues() {
     golden(
         &["/queue/simple"],
