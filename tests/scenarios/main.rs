@@ -18,5 +18,6 @@ mod moving;
 mod pppoe;
 mod reverting;
 mod tenants;
+mod walls;
 mod watched;
 mod wireguard_go;

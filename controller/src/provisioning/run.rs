@@ -8,10 +8,13 @@ use crate::app::App;
 use crate::configurations::Reason;
 use crate::customers::{self, CustomerOnRouter, CustomerStatus};
 use crate::packages::{OnExpiry, PackageKind, PackageView};
+use crate::tenants;
 use db::{TenantDoor, TenantTx};
 use jiff::{SignedDuration, Timestamp};
 use model::{ChangeSetId, CustomerId, PackageId, RouterId, RouterosVersion, Tag};
-use reconcile::{ChangeSet, Desired, FUSE_DAYS, Finding, ObjectKey, Observed, Policy, Print, Risk, Row, Severity, Site, guard};
+use reconcile::{
+    ChangeSet, Desired, FUSE_DAYS, Finding, ObjectKey, Observed, Openings, Policy, Print, Risk, Row, Severity, Site, guard,
+};
 use routeros::catalogue::{self as cat, Access};
 use routeros::client::Client;
 use routeros::{Command, Query};
@@ -269,7 +272,9 @@ async fn want(
         Services::Approved => &row.approved,
     };
     let customers = customers::on_router(app, &mut tx, router, now).await?;
-    let site = site(app, facts, choices, customers, now)?;
+    let openings = tenants::settings_in_force(&mut tx).await?.routers;
+    let openings = Openings { customers_manage: openings.customers_manage, resolve_outside: openings.resolve_outside };
+    let site = Site { openings, ..site(app, facts, choices, customers, now)? };
     let keys = reconcile::keys(&site)?;
     let tags = tags_for(app, &mut tx, router, &keys).await?;
     tx.commit().await?;
@@ -316,6 +321,7 @@ fn site(
         facts: facts.for_site(now),
         hub: app.config.supernet.hub(),
         wireguard_interface: TUNNEL_INTERFACE.to_owned(),
+        openings: Openings::default(),
         services: rules::resolve(choices)?,
         portal: rules::PORTAL,
         packages: packages.into_values().collect(),

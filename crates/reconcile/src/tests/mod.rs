@@ -7,3 +7,4 @@ mod plans;
 mod preflight;
 mod properties;
 mod recipes;
+mod walls;
