@@ -19,10 +19,14 @@ use routeros::catalogue::{self as cat, Access};
 use routeros::client::Client;
 use routeros::{Command, Query};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Commands in flight while observing.
 const IN_FLIGHT: usize = 16;
+/// How long a connection is kept at most where looks follow each other closely: what was learnt of the router when it was opened, such as
+/// its ways out and whether it has FastTrack, is as old as it.
+const KEPT_FOR: Duration = Duration::from_secs(300);
 /// Keys that enrolment made and looks after.
 pub(super) const TUNNEL_KEYS: &str = "tunnel:";
 /// From this version on a print hides secrets unless it is asked to show them.
@@ -33,10 +37,12 @@ const SECRETS_HIDDEN_SINCE: RouterosVersion = RouterosVersion::new(7, 21, 0);
 pub(super) struct Session {
     client: Client,
     facts: RouterFacts,
+    opened: Instant,
 }
 
 impl Session {
     pub(super) async fn open(app: &App, door: &TenantDoor, router: RouterId) -> Result<Self, ProvisionError> {
+        let opened = Instant::now();
         let client = open(app, door, router).await?;
         let facts = facts::read(app, &client).await?;
         let mut tx = app.db.tenant(door).await?;
@@ -44,7 +50,7 @@ impl Session {
         drop(tx);
         match known.filter(|known| *known != facts.serial) {
             Some(known) => Err(ProvisionError::OtherSerial { known, found: facts.serial }),
-            None => Ok(Self { client, facts }),
+            None => Ok(Self { client, facts, opened }),
         }
     }
 
@@ -60,8 +66,9 @@ impl Session {
         self.facts.for_site(now)
     }
 
-    pub(super) fn is_lost(&self) -> bool {
-        self.client.lost().is_some()
+    /// Says whether another one has to be opened.
+    fn is_over(&self) -> bool {
+        self.client.lost().is_some() || self.opened.elapsed() > KEPT_FOR
     }
 }
 
@@ -108,7 +115,7 @@ pub(super) async fn look(
     if !row.confirmed {
         return Err(ProvisionError::NotConfirmed);
     }
-    if kept.as_ref().is_none_or(Session::is_lost) {
+    if kept.as_ref().is_none_or(Session::is_over) {
         *kept = Some(Session::open(app, door, router).await?);
     }
     let mut session = kept.clone().expect("just opened");
