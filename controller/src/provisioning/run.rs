@@ -3,7 +3,7 @@
 use super::facts::{self, RouterFacts, TUNNEL_INTERFACE};
 use super::rules::{self, ServiceChoice};
 use super::store::{self, ChangeSetView, Timing};
-use super::{ProvisionError, export, guarded, open};
+use super::{ProvisionError, apply, export, guarded, open};
 use crate::app::App;
 use crate::configurations::Reason;
 use crate::customers::{self, CustomerOnRouter, CustomerStatus};
@@ -15,7 +15,7 @@ use model::{ChangeSetId, CustomerId, PackageId, RouterId, RouterosVersion, Tag};
 use reconcile::{
     ChangeSet, Desired, FUSE_DAYS, Finding, ObjectKey, Observed, Openings, Policy, Print, Risk, Row, Severity, Site, guard,
 };
-use routeros::catalogue::{self as cat, Access};
+use routeros::catalogue::{self as cat, Access, Menu};
 use routeros::client::Client;
 use routeros::{Command, Query};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,17 @@ const IN_FLIGHT: usize = 16;
 const KEPT_FOR: Duration = Duration::from_secs(300);
 /// Keys that enrolment made and looks after.
 pub(super) const TUNNEL_KEYS: &str = "tunnel:";
+/// The menus of sessions' terms.
+const TERMS: [&Menu; 4] =
+    [&cat::ppp_secret::MENU, &cat::ppp_profile::MENU, &cat::ip_hotspot_user::MENU, &cat::ip_hotspot_user_profile::MENU];
+/// The menus of sessions, and of what the router makes for each by its terms; together they tell under which terms a session began.
+const SESSIONS: [&Menu; 5] = [
+    &cat::ppp_active::MENU,
+    &cat::ip_hotspot_active::MENU,
+    &cat::ip_hotspot_cookie::MENU,
+    &cat::queue_simple::MENU,
+    &cat::ip_firewall_address_list::MENU,
+];
 /// From this version on a print hides secrets unless it is asked to show them.
 const SECRETS_HIDDEN_SINCE: RouterosVersion = RouterosVersion::new(7, 21, 0);
 
@@ -183,8 +194,11 @@ async fn bring(
     timing.apply_us = micros(started);
     // Only what was written, and the sessions, can have changed; the rest was read a moment ago.
     let started = Instant::now();
-    let touched: BTreeSet<&str> =
+    let mut touched: BTreeSet<&str> =
         set.changes.iter().map(|change| change.menu.path).chain(set.kicks.iter().map(|kick| kick.menu.path)).collect();
+    if TERMS.iter().chain(&SESSIONS).any(|menu| touched.contains(menu.path)) {
+        touched.extend(SESSIONS.map(|menu| menu.path));
+    }
     let again: Vec<Print> = prints.into_iter().filter(|print| touched.contains(print.menu.path)).collect();
     let fresh = observe(&session.client, &again, &session.facts).await?;
     for print in &again {
@@ -192,11 +206,13 @@ async fn bring(
     }
     let rest = reconcile::plan(&wanted.desired, &observed, &wanted.policy);
     timing.read_back_us = micros(started);
-    // A session that began again a moment ago under the old terms is ended by the next look; what was written must be there.
-    match rest.changes.first() {
-        None => Ok(()),
-        Some(change) => Err(ProvisionError::StillDiffers(change.to_string())),
+    if let Some(change) = rest.changes.first() {
+        return Err(ProvisionError::StillDiffers(change.to_string()));
     }
+    // Who came in between the first print and the writing did so under the old terms, and would keep them.
+    apply::end(session.client(), &rest.kicks).await?;
+    set.kicks.extend(rest.kicks);
+    Ok(())
 }
 
 /// Takes the router's configuration before a risky change. Without one the change is made all the same, and says so: who waits for it
