@@ -2,11 +2,11 @@
 //! Method: a virtual router dials the hub over loopback; customers dial it; everything goes through the API that people use.
 
 use controller::testing::TestApp;
-use routeros_sim::control::Command;
+use routeros_sim::control::{Command, Fault};
 use serde_json::json;
 use system_tests::world::{
-    config, customer, customer_with, dial_on, fares, isp, onboard, package, pay, planned, row, serve, until, until_in_sync,
-    until_online,
+    config, customer, customer_with, dial_on, fares, fault, isp, onboard, package, pay, planned, row, serve, until,
+    until_in_sync, until_online,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,4 +80,29 @@ async fn callers_in_vlans_are_answered_from_their_own_device_alone() {
         assert_eq!(server["pppoe-over-vlan-range"].as_str().unwrap_or_default(), "", "{version}");
         assert_eq!(planned(&test, &alpha, &router).await["writes"], 0, "{version}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_dials_while_a_payment_is_written_comes_online() {
+    let test = TestApp::running().await;
+    let alpha = isp(&test, "Alpha").await;
+    let router = onboard(&test, &alpha, "tower", config("RB5009UG+S+", "7.22.3", "HF1234567AB")).await;
+    serve(&test, &alpha, &router, json!([{ "kind": "pppoe", "interfaces": ["bridge"] }])).await;
+    let home = package(&test, &alpha, "pppoe", "Home", 150_000).await;
+    let jane = customer(&test, &alpha, &router, &home, "jane").await;
+    until_in_sync(&test, &alpha, &router).await;
+    // The answers take their time, so that what is written was planned from what was there before.
+    fault(&router, Fault::Slow { bytes_per_second: Some(20_000) }).await;
+    pay(&test, &alpha, &jane, 150_000).await;
+    let written = async || row(&router, "/ppp/secret", &["name=jane"]).await["profile"] != "mw-expired";
+    let dials = async || {
+        let written = written().await;
+        if !written {
+            dial_on(&router, "ether5", "jane", "dial-1234").await;
+        }
+        written
+    };
+    until("the payment is on the router", dials).await;
+    fault(&router, Fault::Slow { bytes_per_second: None }).await;
+    until_online(&router, "jane", true).await;
 }

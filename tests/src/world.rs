@@ -296,7 +296,8 @@ pub async fn row(router: &Router, path: &str, queries: &[&str]) -> Value {
 /// # Panics
 /// When that does not happen in time.
 pub async fn until_online(router: &Router, name: &str, online: bool) {
-    until(&format!("{name} online: {online}"), async || fares(router, name).await["online"] == online).await;
+    let is = async || fares(router, name).await["online"] == online;
+    assert!(holds_in_time(is).await, "{name} is not online: {online} within {PATIENCE:?}: {}", fares(router, name).await);
 }
 
 /// Returns how a router stands to what it should hold.

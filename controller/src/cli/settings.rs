@@ -22,7 +22,8 @@ pub(super) enum Settings {
     #[command(after_help = "Examples:\n  \
         mastwire-controller settings change branding.name=\"Baraka Net\" branding.support_phone=+254700000000\n  \
         mastwire-controller settings change late_renewal.from_old_end.within_hours=72\n  \
-        mastwire-controller settings change late_renewal=default quiet_hours.from=22:00")]
+        mastwire-controller settings change late_renewal=default quiet_hours.from=22:00\n  \
+        mastwire-controller settings change routers.customers_manage=true")]
     Change {
         /// The settings, as `settings show` names them
         #[arg(required = true, value_name = "KEY=VALUE")]

@@ -85,6 +85,9 @@ impl RouterFacts {
             zone: self.zone.clone(),
             clock_set: self.observed.clock_set(),
             scheduler_allowed: self.observed.device_mode.is_none_or(|mode| mode.scheduler),
+            fasttrack: self.observed.fasttrack,
+            management_ports: self.observed.management_ports.clone(),
+            outside: self.observed.outside(),
             hotspot: self.observed.hotspot(),
         }
     }
@@ -191,8 +194,6 @@ const fn maybe(menu: &'static Menu, names: &'static [&'static str]) -> Ask {
 }
 
 fn asks() -> Vec<Ask> {
-    let yes = |name: &'static str| Query::Is(name, "true".into());
-    let is = |name: &'static str, value: &'static str| Query::Is(name, value.into());
     let mut asks = vec![
         ask(
             &cat::system_resource::MENU,
@@ -239,9 +240,28 @@ fn asks() -> Vec<Ask> {
             &[cat::ip_hotspot::NAME, cat::ip_hotspot::INTERFACE, cat::ip_hotspot::PROFILE, cat::ip_hotspot::DISABLED],
         ),
         maybe(&cat::ip_hotspot_profile::MENU, &[cat::ip_hotspot_profile::NAME, cat::ip_hotspot_profile::USE_RADIUS]),
+    ];
+    asks.extend(traffic_asks());
+    asks.extend(interface_asks());
+    asks
+}
+
+/// Where traffic goes, and who reaches the router itself.
+fn traffic_asks() -> Vec<Ask> {
+    let is = |name: &'static str, value: &'static str| Query::Is(name, value.into());
+    vec![
         Ask {
-            query: Some(Query::All(vec![is(cat::ip_route::DST_ADDRESS, "0.0.0.0/0"), yes(cat::ip_route::ACTIVE)])),
-            ..ask(&cat::ip_route::MENU, &[cat::ip_route::IMMEDIATE_GW, cat::ip_route::GATEWAY])
+            query: Some(is(cat::ip_route::DST_ADDRESS, "0.0.0.0/0")),
+            ..ask(
+                &cat::ip_route::MENU,
+                &[
+                    cat::ip_route::IMMEDIATE_GW,
+                    cat::ip_route::GATEWAY,
+                    cat::ip_route::ROUTING_TABLE,
+                    cat::ip_route::ACTIVE,
+                    cat::ip_route::DISABLED,
+                ],
+            )
         },
         Ask {
             query: Some(is(cat::ip_firewall_filter::ACTION, "fasttrack-connection")),
@@ -252,13 +272,12 @@ fn asks() -> Vec<Ask> {
             ..ask(&cat::ip_firewall_nat::MENU, &[cat::ip_firewall_nat::ACTION, cat::ip_firewall_nat::DISABLED])
         },
         ask(&cat::ppp_aaa::MENU, &[cat::ppp_aaa::USE_RADIUS]),
-        Ask {
-            query: Some(is(cat::ip_service::NAME, "api")),
-            ..ask(&cat::ip_service::MENU, &[cat::ip_service::PORT, cat::ip_service::ADDRESS, cat::ip_service::DISABLED])
-        },
-    ];
-    asks.extend(interface_asks());
-    asks
+        ask(&cat::ip_dns::MENU, &[cat::ip_dns::ALLOW_REMOTE_REQUESTS]),
+        ask(
+            &cat::ip_service::MENU,
+            &[cat::ip_service::NAME, cat::ip_service::PORT, cat::ip_service::ADDRESS, cat::ip_service::DISABLED],
+        ),
+    ]
 }
 
 fn interface_asks() -> Vec<Ask> {
@@ -340,6 +359,7 @@ fn interpret(app: &App, answers: &Answers, now: Timestamp) -> Result<RouterFacts
         scheduler: answers.flag(mode, cat::system_device_mode::SCHEDULER),
         fetch: answers.flag(mode, cat::system_device_mode::FETCH),
     });
+    let route = &cat::ip_route::MENU;
     let observed = FactsObserved {
         version,
         architecture: answers.text(resource, cat::system_resource::ARCHITECTURE_NAME).unwrap_or_default().to_owned(),
@@ -357,7 +377,10 @@ fn interpret(app: &App, answers: &Answers, now: Timestamp) -> Result<RouterFacts
         addresses: addresses(answers),
         pools: answers.rows(&cat::ip_pool::MENU).iter().map(pool).collect(),
         servers: servers(answers),
-        default_routes: answers.rows(&cat::ip_route::MENU).iter().map(leaves_by).collect(),
+        default_routes: answers.rows(route).iter().filter(|row| row.flag(cat::ip_route::ACTIVE)).map(leaves_by).collect(),
+        ways_out: answers.enabled(route).filter(|row| in_main_table(row)).filter_map(leaves_by).collect(),
+        resolver: answers.flag(&cat::ip_dns::MENU, cat::ip_dns::ALLOW_REMOTE_REQUESTS),
+        management_ports: management_ports(answers),
         fasttrack: answers.enabled(&cat::ip_firewall_filter::MENU).next().is_some(),
         source_nat: answers
             .enabled(&cat::ip_firewall_nat::MENU)
@@ -492,6 +515,11 @@ fn servers(answers: &Answers) -> Vec<Server> {
     pppoe.chain(hotspot).chain(dhcp).collect()
 }
 
+/// A default route of another table may lead to a proxy among the customers.
+fn in_main_table(route: &Row) -> bool {
+    matches!(route.text(cat::ip_route::ROUTING_TABLE), None | Some("" | "main"))
+}
+
 /// `immediate-gw` reads `192.0.2.1%ether1`; without it, a gateway that is no address is an interface.
 fn leaves_by(row: &Row) -> Option<String> {
     let immediate = row.text(cat::ip_route::IMMEDIATE_GW).and_then(|text| text.rsplit_once('%')).map(|(_, interface)| interface);
@@ -510,12 +538,28 @@ fn radius_profiles(answers: &Answers) -> Vec<String> {
         .collect()
 }
 
+/// The services by which a router is managed and nothing else: its web server may show pages that are meant for customers.
+const MANAGING: [&str; 6] = ["api", "api-ssl", "ftp", "ssh", "telnet", "winbox"];
+
+fn management_ports(answers: &Answers) -> BTreeSet<u16> {
+    MANAGING.iter().filter_map(|name| port(service(answers, name)?)).collect()
+}
+
+/// Finds a service. From 7.18 on live connections are listed too, under the same names; that they come behind the services is inferred.
+fn service<'a>(answers: &'a Answers, name: &str) -> Option<&'a Row> {
+    answers.rows(&cat::ip_service::MENU).iter().find(|row| row.text(cat::ip_service::NAME) == Some(name))
+}
+
+fn port(service: &Row) -> Option<u16> {
+    service.text(cat::ip_service::PORT)?.parse().ok()
+}
+
 fn api(answers: &Answers) -> Api {
-    let menu = &cat::ip_service::MENU;
-    let networks = answers.text(menu, cat::ip_service::ADDRESS).unwrap_or_default();
+    let api = service(answers, "api");
+    let networks = api.and_then(|api| api.text(cat::ip_service::ADDRESS)).unwrap_or_default();
     Api {
-        enabled: answers.enabled(menu).next().is_some(),
-        port: answers.text(menu, cat::ip_service::PORT).and_then(|port| port.parse().ok()).unwrap_or(0),
+        enabled: api.is_some_and(|api| !api.flag(cat::ip_service::DISABLED)),
+        port: api.and_then(port).unwrap_or(0),
         address: networks
             .split(',')
             .filter_map(|text| match text.parse() {

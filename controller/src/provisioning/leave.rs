@@ -6,7 +6,7 @@ use super::{ProvisionError, Turn, apply, settings, store};
 use crate::app::App;
 use db::TenantDoor;
 use model::{RouterId, Tag};
-use reconcile::{Desired, Policy, Site};
+use reconcile::{Desired, Openings, Policy, Site};
 use routeros::catalogue::{self as cat, Menu};
 use routeros::client::Client;
 use routeros::{Command, Query};
@@ -42,6 +42,7 @@ pub async fn clean(app: &App, door: &TenantDoor, router: RouterId, _turn: &Turn)
         facts: session.facts(app.clock.now()),
         hub: app.config.supernet.hub(),
         wireguard_interface: TUNNEL_INTERFACE.to_owned(),
+        openings: Openings::default(),
         services: Vec::new(),
         portal: None,
         packages: Vec::new(),

@@ -8,20 +8,38 @@ use crate::app::App;
 use crate::configurations::Reason;
 use crate::customers::{self, CustomerOnRouter, CustomerStatus};
 use crate::packages::{OnExpiry, PackageKind, PackageView};
+use crate::tenants;
 use db::{TenantDoor, TenantTx};
 use jiff::{SignedDuration, Timestamp};
 use model::{ChangeSetId, CustomerId, PackageId, RouterId, RouterosVersion, Tag};
-use reconcile::{ChangeSet, Desired, FUSE_DAYS, Finding, ObjectKey, Observed, Policy, Print, Risk, Row, Severity, Site, guard};
-use routeros::catalogue::{self as cat, Access};
+use reconcile::{
+    ChangeSet, Desired, FUSE_DAYS, Finding, Kick, ObjectKey, Observed, Openings, Policy, Print, Risk, Row, Severity, Site, guard,
+};
+use routeros::catalogue::{self as cat, Access, Menu};
 use routeros::client::Client;
 use routeros::{Command, Query};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Commands in flight while observing: all that a look asks, in one round trip. A virtual router hung at 25 of some commands.
 const IN_FLIGHT: usize = 24;
+/// How long a connection is kept at most where looks follow each other closely: what was learnt of the router when it was opened, such as
+/// its ways out and whether it has FastTrack, is as old as it.
+const KEPT_FOR: Duration = Duration::from_secs(300);
 /// Keys that enrolment made and looks after.
 pub(super) const TUNNEL_KEYS: &str = "tunnel:";
+/// The menus of sessions' terms.
+const TERMS: [&Menu; 4] =
+    [&cat::ppp_secret::MENU, &cat::ppp_profile::MENU, &cat::ip_hotspot_user::MENU, &cat::ip_hotspot_user_profile::MENU];
+/// The menus of sessions, and of what the router makes for each by its terms; together they tell under which terms a session began.
+const SESSIONS: [&Menu; 5] = [
+    &cat::ppp_active::MENU,
+    &cat::ip_hotspot_active::MENU,
+    &cat::ip_hotspot_cookie::MENU,
+    &cat::queue_simple::MENU,
+    &cat::ip_firewall_address_list::MENU,
+];
 /// From this version on a print hides secrets unless it is asked to show them.
 const SECRETS_HIDDEN_SINCE: RouterosVersion = RouterosVersion::new(7, 21, 0);
 
@@ -30,10 +48,12 @@ const SECRETS_HIDDEN_SINCE: RouterosVersion = RouterosVersion::new(7, 21, 0);
 pub(super) struct Session {
     client: Client,
     facts: RouterFacts,
+    opened: Instant,
 }
 
 impl Session {
     pub(super) async fn open(app: &App, door: &TenantDoor, router: RouterId) -> Result<Self, ProvisionError> {
+        let opened = Instant::now();
         let client = open(app, door, router).await?;
         let facts = facts::read(app, &client).await?;
         let mut tx = app.db.tenant(door).await?;
@@ -41,7 +61,7 @@ impl Session {
         drop(tx);
         match known.filter(|known| *known != facts.serial) {
             Some(known) => Err(ProvisionError::OtherSerial { known, found: facts.serial }),
-            None => Ok(Self { client, facts }),
+            None => Ok(Self { client, facts, opened }),
         }
     }
 
@@ -57,8 +77,9 @@ impl Session {
         self.facts.for_site(now)
     }
 
-    pub(super) fn is_lost(&self) -> bool {
-        self.client.lost().is_some()
+    /// Says whether another one has to be opened.
+    fn is_over(&self) -> bool {
+        self.client.lost().is_some() || self.opened.elapsed() > KEPT_FOR
     }
 }
 
@@ -105,7 +126,7 @@ pub(super) async fn look(
     if !row.confirmed {
         return Err(ProvisionError::NotConfirmed);
     }
-    if kept.as_ref().is_none_or(Session::is_lost) {
+    if kept.as_ref().is_none_or(Session::is_over) {
         *kept = Some(Session::open(app, door, router).await?);
     }
     let mut session = kept.clone().expect("just opened");
@@ -175,7 +196,10 @@ async fn bring(
     // Only what was written can have changed; the rest was read a moment ago. It is on the router before a session ends, which begins
     // again at once, and whether it is there does not depend on that: both share a round trip.
     let started = Instant::now();
-    let touched: BTreeSet<&str> = set.changes.iter().map(|change| change.menu.path).collect();
+    let mut touched: BTreeSet<&str> = set.changes.iter().map(|change| change.menu.path).collect();
+    if TERMS.iter().chain(&SESSIONS).any(|menu| touched.contains(menu.path)) {
+        touched.extend(SESSIONS.map(|menu| menu.path));
+    }
     let again: Vec<Print> = prints.into_iter().filter(|print| touched.contains(print.menu.path)).collect();
     let (ended, fresh) = tokio::join!(apply::end(&session.client, &set.kicks), observe(&session.client, &again, &session.facts));
     ended?;
@@ -185,11 +209,15 @@ async fn bring(
     }
     let rest = reconcile::plan(&wanted.desired, &observed, &wanted.policy);
     timing.read_back_us = micros(started);
-    // A session that began again a moment ago under the old terms is ended by the next look; what was written must be there.
-    match rest.changes.first() {
-        None => Ok(()),
-        Some(change) => Err(ProvisionError::StillDiffers(change.to_string())),
+    if let Some(change) = rest.changes.first() {
+        return Err(ProvisionError::StillDiffers(change.to_string()));
     }
+    // Who came in between the first print and the writing did so under the old terms, and would keep them.
+    let ended = |kick: &Kick| set.kicks.iter().any(|known| known.menu.path == kick.menu.path && known.id == kick.id);
+    let late: Vec<Kick> = rest.kicks.into_iter().filter(|kick| !ended(kick)).collect();
+    apply::end(&session.client, &late).await?;
+    set.kicks.extend(late);
+    Ok(())
 }
 
 /// Takes the router's configuration before a risky change. Without one the change is made all the same, and says so: who waits for it
@@ -272,7 +300,9 @@ async fn want(
         Services::Approved => &row.approved,
     };
     let customers = customers::on_router(app, &mut tx, router, now).await?;
-    let site = site(app, facts, choices, customers, now)?;
+    let openings = tenants::settings_in_force(&mut tx).await?.routers;
+    let openings = Openings { customers_manage: openings.customers_manage, resolve_outside: openings.resolve_outside };
+    let site = Site { openings, ..site(app, facts, choices, customers, now)? };
     let keys = reconcile::keys(&site)?;
     let tags = tags_for(app, &mut tx, router, &keys).await?;
     tx.commit().await?;
@@ -319,6 +349,7 @@ fn site(
         facts: facts.for_site(now),
         hub: app.config.supernet.hub(),
         wireguard_interface: TUNNEL_INTERFACE.to_owned(),
+        openings: Openings::default(),
         services: rules::resolve(choices)?,
         portal: rules::PORTAL,
         packages: packages.into_values().collect(),

@@ -75,6 +75,11 @@ pub(super) async fn replace(
         // Somebody else's was committed a moment ago.
         return Err(TenantError::Stale { now: after.version });
     }
+    if before.settings.routers != after.settings.routers {
+        for router in store::routers(&mut tx).await? {
+            tx.touch_router(router, now).await?;
+        }
+    }
     tx.audit_change(now, "settings.change", &tx.tenant().to_string(), &before.settings, &after.settings).await?;
     tx.commit().await?;
     Ok(after)

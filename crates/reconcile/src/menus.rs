@@ -1,7 +1,7 @@
 //! The menus that recipes fill, and what is printed of them.
 
 use crate::observed::Print;
-use crate::recipes::{BLOCKED, EXPIRED, PAY_HOSTS};
+use crate::recipes::{BLOCKED, CUSTOMERS, EXPIRED, PAY_HOSTS};
 use crate::site::{HotspotSupport, Site};
 use routeros::catalogue as cat;
 use routeros::catalogue::{Access, Menu};
@@ -94,7 +94,7 @@ pub const DYNAMIC: &str = cat::queue_simple::DYNAMIC;
 /// Address lists may have tens of thousands of foreign entries: only ours are asked for.
 fn rows(menu: &Menu) -> Vec<(&'static str, &'static str)> {
     if menu.path == cat::ip_firewall_address_list::MENU.path {
-        [EXPIRED, BLOCKED, PAY_HOSTS].map(|list| (cat::ip_firewall_address_list::LIST, list)).to_vec()
+        [EXPIRED, BLOCKED, PAY_HOSTS, CUSTOMERS].map(|list| (cat::ip_firewall_address_list::LIST, list)).to_vec()
     } else {
         Vec::new()
     }

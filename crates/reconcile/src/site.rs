@@ -4,6 +4,7 @@ use ipnetwork::Ipv4Network;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use model::{BitsPerSec, Bytes, CustomerId, PackageId, RouterosVersion, Secret};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -25,6 +26,8 @@ pub struct Site {
     pub hub: Ipv4Addr,
     /// The name of the tunnel's interface on the router.
     pub wireguard_interface: String,
+    /// What the router does not keep to itself.
+    pub openings: Openings,
     /// What the router offers its customers.
     pub services: Vec<Service>,
     /// Where expired customers are led; without it they are only held back.
@@ -35,6 +38,15 @@ pub struct Site {
     pub customers: Vec<Customer>,
     /// Days ahead for which the router carries fuses, usually [`FUSE_DAYS`].
     pub fuse_days: u16,
+}
+
+/// What an operator opens that a router keeps to itself otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Openings {
+    /// Customers reach what manages the router.
+    pub customers_manage: bool,
+    /// The resolver answers who asks from outside, as far as the operator's own rules let them.
+    pub resolve_outside: bool,
 }
 
 /// What preflight learnt about the router, and the time.
@@ -50,6 +62,12 @@ pub struct Facts {
     pub clock_set: bool,
     /// Whether device-mode allows the scheduler.
     pub scheduler_allowed: bool,
+    /// Whether a rule of the firewall hands connections to FastTrack.
+    pub fasttrack: bool,
+    /// The TCP ports by which the router is managed.
+    pub management_ports: BTreeSet<u16>,
+    /// The interfaces that lead outside and to nobody else.
+    pub outside: BTreeSet<String>,
     /// Whether the hotspot is installed and allowed by device-mode.
     pub hotspot: HotspotSupport,
 }

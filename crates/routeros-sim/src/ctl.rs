@@ -70,6 +70,16 @@ enum Asked {
     },
     /// Tell how every customer fares.
     Customers,
+    /// Tell whether the firewall lets a packet in to the router itself: ctl SOCKET knock 192.0.2.9 ether1 udp 53
+    Knock {
+        source: Ipv4Addr,
+        /// The interface it comes in by.
+        interface: String,
+        /// tcp, udp or icmp.
+        protocol: String,
+        #[arg(default_value_t = 0)]
+        port: u16,
+    },
     /// Ping an address through the tunnel that has a peer for it.
     Ping { address: Ipv4Addr },
     /// Print a menu: ctl SOCKET print /ppp/active name=asha
@@ -188,6 +198,7 @@ impl Asked {
             Self::Static { address } => Command::Static { address },
             Self::Dhcp { mac, interface, address } => Command::Dhcp { mac, interface, address },
             Self::Customers => Command::Customers,
+            Self::Knock { source, interface, protocol, port } => Command::Knock { source, interface, protocol, port },
             Self::Ping { address } => Command::Ping { address },
             Self::Print { path, queries } => Command::Print { path, queries },
             Self::Fault(wrong) => Command::Fault(wrong.fault()),

@@ -39,6 +39,7 @@
 //! - A firewall rule with a condition that [`device::Packet`] cannot answer matches nothing.
 //! - DHCP is a question and an answer between device and router: no packets, no relays, no options, and a hotspot's guests get their
 //!   addresses without a lease.
+//! - FastTrack carries a connection for as long as the rules would hand it over now: it lets go at once when a rule comes before.
 //! - Queues cut speeds; bursts, parents and priorities are kept but change nothing.
 
 pub mod api;

@@ -19,6 +19,8 @@ pub struct Settings {
     pub invoices: Invoices,
     /// What happens to a customer whose time is up, where a package does not say it.
     pub on_expiry: Endings,
+    /// What its routers do not keep to themselves.
+    pub routers: Openings,
 }
 
 /// What an ISP's customers see of it.
@@ -125,6 +127,16 @@ impl Default for Endings {
     fn default() -> Self {
         Self { pppoe: Ending::Redirect, hotspot: Ending::Disable, own_address: Ending::Redirect }
     }
+}
+
+/// What an ISP's routers do not keep to themselves; its own rules on them go on to hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Openings {
+    /// PPPoE, DHCP and static customers reach what manages a router: WinBox, SSH, Telnet, FTP and the API.
+    pub customers_manage: bool,
+    /// A router's resolver answers who asks from outside.
+    pub resolve_outside: bool,
 }
 
 /// What is wrong: the field, and what belongs there.

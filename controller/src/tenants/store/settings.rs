@@ -5,7 +5,7 @@ use super::super::settings::SettingsView;
 use db::{DbError, PlatformTx, TenantTx};
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
-use model::TenantId;
+use model::{RouterId, TenantId};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use std::collections::BTreeMap;
@@ -83,6 +83,14 @@ pub(in super::super) async fn insert(tx: &mut TenantTx, view: &SettingsView, now
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Lists the ISP's routers; its limit bounds them.
+pub(in super::super) async fn routers(tx: &mut TenantTx) -> Result<Vec<RouterId>, DbError> {
+    Ok(sqlx::query_scalar("SELECT router_id FROM router_state WHERE tenant_id = $1 ORDER BY router_id")
+        .bind(tx.tenant())
+        .fetch_all(tx.conn())
+        .await?)
 }
 
 /// Reads the flags that were turned.

@@ -213,10 +213,9 @@ fn fasttrack(facts: &FactsObserved) -> Vec<Finding> {
     if !facts.fasttrack {
         return Vec::new();
     }
-    let text = "FastTrack is on: its connections pass by the queues, so that customers are not held to their speed, and by the \
-                rules, so that expired ones keep the connections they have.";
-    let command = "/ip/firewall/filter/disable [find where action=fasttrack-connection]";
-    vec![Finding::new(Warning, "fasttrack", text).command(command)]
+    let text = "FastTrack is on, and its connections pass by queues and rules. PPPoE, DHCP and static customers are kept out of it by \
+                rules of ours; what it carries already stays with it until it ends.";
+    vec![Finding::new(Info, "fasttrack", text)]
 }
 
 fn radius(facts: &FactsObserved) -> Vec<Finding> {

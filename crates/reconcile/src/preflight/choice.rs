@@ -7,7 +7,8 @@ use crate::guard::quote;
 use crate::site::{AddressRange, Dhcp, Hotspot, Pppoe, Service};
 use ipnetwork::Ipv4Network;
 use model::RouterosVersion;
-use routeros::catalogue::{interface_bridge, interface_ethernet, interface_vlan};
+use routeros::catalogue::{interface_bridge, interface_ethernet, interface_vlan, ip_dns};
+use std::net::Ipv4Addr;
 
 /// Names what is wrong with a chosen service on this router: its interfaces, its addresses, and how they fit together.
 /// Deterministic; no findings mean that nothing known stands in the way.
@@ -24,6 +25,7 @@ fn fits_pppoe(facts: &FactsObserved, pppoe: &Pppoe) -> Vec<Finding> {
     let mut findings: Vec<_> =
         pppoe.interfaces.iter().filter_map(|interface| fits_interface(facts, interface, ServerKind::Pppoe)).collect();
     findings.extend(fits_vlans(facts, pppoe));
+    findings.extend(fits_resolver(facts, &pppoe.dns, "PPPoE service"));
     let own = AddressRange { first: pppoe.local_address, last: pppoe.local_address };
     let ranges: Vec<_> = pppoe.pool.iter().chain(&pppoe.expired_pool).copied().chain([own]).collect();
     findings.extend(fits_addresses(facts, &ranges, None));
@@ -32,6 +34,18 @@ fn fits_pppoe(facts: &FactsObserved, pppoe: &Pppoe) -> Vec<Finding> {
         findings.push(Finding::new(Blocker, "service-pools-share", text));
     }
     findings
+}
+
+/// Customers who are told no name server are told the router, which is the operator's to open.
+fn fits_resolver(facts: &FactsObserved, dns: &[Ipv4Addr], what: &str) -> Option<Finding> {
+    if facts.resolver || !dns.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "Customers of the {what} are told to ask the router for names, and its resolver answers nobody but the router itself."
+    );
+    let command = format!("{}/set {}=yes", ip_dns::MENU.path, ip_dns::ALLOW_REMOTE_REQUESTS);
+    Some(Finding::new(Warning, "service-dns", text).command(command))
 }
 
 /// The first RouterOS version whose PPPoE servers answer callers in VLANs without an interface for each.
@@ -63,12 +77,19 @@ fn fits_vlans(facts: &FactsObserved, pppoe: &Pppoe) -> Vec<Finding> {
 fn fits_hotspot(facts: &FactsObserved, hotspot: &Hotspot) -> Vec<Finding> {
     let mut findings: Vec<_> = fits_interface(facts, &hotspot.interface, ServerKind::Hotspot).into_iter().collect();
     findings.extend(fits_network(facts, &hotspot.interface, hotspot.gateway, &hotspot.pool, "hotspot"));
+    if facts.fasttrack {
+        let text =
+            "FastTrack is on: the hotspot's guests are not held to their speed, because its connections pass by their queues.";
+        let command = "/ip/firewall/filter/disable [find where action=fasttrack-connection]";
+        findings.push(Finding::new(Warning, "service-fasttrack", text).command(command));
+    }
     findings
 }
 
 fn fits_dhcp(facts: &FactsObserved, dhcp: &Dhcp) -> Vec<Finding> {
     let mut findings: Vec<_> = fits_interface(facts, &dhcp.interface, ServerKind::Dhcp).into_iter().collect();
     findings.extend(fits_network(facts, &dhcp.interface, dhcp.gateway, &dhcp.pool, "DHCP service"));
+    findings.extend(fits_resolver(facts, &dhcp.dns, "DHCP service"));
     let interface = facts.interfaces.iter().find(|interface| interface.name == dhcp.interface);
     let learns_by_itself = interface.is_some_and(|interface| interface.arp.as_deref() != Some(REPLY_ONLY));
     if interface.is_some() && dhcp.pin && learns_by_itself {

@@ -12,6 +12,7 @@ use ipnetwork::Ipv4Network;
 use jiff::{SignedDuration, Timestamp};
 use model::{Bytes, RouterosVersion, Supernet};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 /// The oldest RouterOS version whose menus are known.
@@ -51,6 +52,12 @@ pub struct FactsObserved {
     pub servers: Vec<Server>,
     /// Active default routes: the interface each leaves by, where the router tells.
     pub default_routes: Vec<Option<String>>,
+    /// The interfaces by which enabled default routes leave, active or not.
+    pub ways_out: BTreeSet<String>,
+    /// `/ip/dns` allow-remote-requests.
+    pub resolver: bool,
+    /// `/ip/service` ports of what manages the router and nothing else, enabled or not.
+    pub management_ports: BTreeSet<u16>,
     /// Whether an enabled firewall rule is `fasttrack-connection`.
     pub fasttrack: bool,
     /// Whether an enabled srcnat rule is `masquerade` or `src-nat`.
@@ -74,6 +81,15 @@ impl FactsObserved {
     #[must_use]
     pub fn clock_set(&self) -> bool {
         self.clock.duration_since(self.now).abs() <= CLOCK_ERROR_MAX
+    }
+
+    /// Lists the lasting interfaces that lead outside and to nobody else: where somebody is served, or addresses are given out, the
+    /// operator's own devices may be.
+    #[must_use]
+    pub fn outside(&self) -> BTreeSet<String> {
+        let serves = |name: &str| name == self.tunnel || self.servers.iter().any(|server| server.interface == name);
+        let leads_out = |name: &&str| self.ways_out.contains(*name) && !serves(name);
+        self.interfaces.iter().map(|interface| interface.name.as_str()).filter(leads_out).map(str::to_owned).collect()
     }
 
     /// Says whether the router can run a hotspot.

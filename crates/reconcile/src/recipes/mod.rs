@@ -7,12 +7,16 @@
 mod dhcp;
 mod draft;
 mod expired;
+mod fasttrack;
+mod firewall;
 mod fuse;
 mod hotspot;
 mod lan;
+mod listed;
 mod people;
 mod pppoe;
 mod tunnel;
+mod walls;
 
 use crate::object::{Desired, Object, ObjectKey, SiteError};
 use crate::site::{CUSTOMERS_MAX, Customer, PARTS_MAX, Package, PackageKind, Service, Site, Speed, State};
@@ -36,8 +40,11 @@ pub const BLOCKED: &str = "mw-blocked";
 /// The address list of what expired customers may reach.
 pub const PAY_HOSTS: &str = "mw-pay";
 
-/// The chains through which packets come to the router itself: ours, and the one that leads into it.
-pub const INPUT_CHAINS: [&str; 2] = [tunnel::INPUT, "input"];
+/// The address list of all customers who have an address of their own or one of a PPPoE pool.
+pub const CUSTOMERS: &str = "mw-customers";
+
+/// The chains through which the controller's packets come to the router itself: ours, and the one that leads into them.
+pub const INPUT_CHAINS: [&str; 3] = [tunnel::INPUT, firewall::ROUTER, "input"];
 
 /// Days that fuses reach ahead at most.
 const FUSE_DAYS_MAX: u16 = 366;
@@ -52,8 +59,9 @@ pub fn desired(site: &Site, tags: &dyn Fn(&ObjectKey) -> Option<Tag>) -> Result<
     pppoe::service(&mut recipe)?;
     hotspot::service(&mut recipe)?;
     dhcp::service(&mut recipe)?;
+    listed::customers(&mut recipe)?;
     expired::rules(&mut recipe)?;
-    tunnel::rules(&mut recipe)?;
+    firewall::rules(&mut recipe)?;
     people::all(&mut recipe)?;
     fuse::all(&mut recipe)?;
     recipe.finish()

@@ -71,6 +71,9 @@ pub fn facts() -> Facts {
         zone: TimeZone::fixed(tz::offset(3)),
         clock_set: true,
         scheduler_allowed: true,
+        fasttrack: false,
+        management_ports: [21, 22, 23, 8291, 8728, 8729].into(),
+        outside: ["ether1".to_owned()].into(),
         hotspot: HotspotSupport::Ready,
     }
 }
@@ -104,6 +107,7 @@ pub fn site() -> Site {
         facts: facts(),
         hub: Ipv4Addr::new(10, 10, 0, 1),
         wireguard_interface: "wg-mastwire".to_owned(),
+        openings: Openings::default(),
         services: vec![
             Service::Pppoe(Pppoe {
                 interfaces: vec!["ether2".to_owned()],

@@ -10,3 +10,4 @@ mod preflight;
 mod properties;
 mod recipes;
 mod undo;
+mod walls;

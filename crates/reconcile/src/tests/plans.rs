@@ -68,6 +68,11 @@ fn the_first_plan() {
             + /ip/hotspot/user/profile add mw-b7ebd4f1a490 add-mac-cookie=yes keepalive-timeout=5m name=mw-b7ebd4f1a490 rate-limit=5M/5M shared-users=2 # profile of package Day pass [may end sessions]
             + /ip/hotspot add mw-hotspot-ether3 address-pool=mw-hotspot-ether3 disabled=no interface=ether3 name=mw-hotspot-ether3 profile=mw-hotspot-ether3 # the hotspot on ether3 [may end sessions]
             + /ip/hotspot/walled-garden add allow portal.isp.example action=allow comment=mw:286f794e73c9 dst-host=portal.isp.example # portal.isp.example is open before login
+            + /ip/firewall/address-list add mw-customers 10.64.0.2-10.64.3.254 address=10.64.0.2-10.64.3.254 comment=mw:0570632baff1 disabled=no list=mw-customers # customers have 10.64.0.2-10.64.3.254
+            + /ip/firewall/address-list add mw-customers 10.64.9.9 address=10.64.9.9 comment=mw:1417ff17a1fa disabled=no list=mw-customers # customers have 10.64.9.9
+            + /ip/firewall/address-list add mw-customers 10.65.0.2-10.65.0.254 address=10.65.0.2-10.65.0.254 comment=mw:8ec066c999a9 disabled=no list=mw-customers # customers have 10.65.0.2-10.65.0.254
+            + /ip/firewall/address-list add mw-customers 198.51.100.20 address=198.51.100.20 comment=mw:242556aea474 disabled=no list=mw-customers # customers have 198.51.100.20
+            + /ip/firewall/address-list add mw-customers 198.51.100.21 address=198.51.100.21 comment=mw:242555aea474 disabled=no list=mw-customers # customers have 198.51.100.21
             + /ip/firewall/address-list add mw-pay 203.0.113.7 address=203.0.113.7 comment=mw:2bb8601feb25 disabled=no list=mw-pay # 203.0.113.7 is open to expired customers
             + /ip/firewall/address-list add mw-pay 203.0.113.8 address=203.0.113.8 comment=mw:2bb85d1feb25 disabled=no list=mw-pay # 203.0.113.8 is open to expired customers
             + /ip/firewall/address-list add mw-blocked 198.51.100.21 address=198.51.100.21 comment=mw:b1ac869f4e6f disabled=no list=mw-blocked # customer kiosk is expired, package Shop line
@@ -82,7 +87,12 @@ fn the_first_plan() {
             + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 # the hub can ping
             + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:9127ac15dfe8 connection-state=established,related disabled=no src-address=10.10.0.1 # answers to what the router asked the hub
             + /ip/firewall/filter add mw-input drop action=drop chain=mw-input comment=mw:c50403fe839e disabled=no # nothing else comes in from the tunnel [management path]
-            + /ip/firewall/filter add input jump action=jump chain=input comment=mw:5a8ce4ab0d87 disabled=no in-interface=wg-mastwire jump-target=mw-input # what the tunnel brings is judged by our rules [management path]
+            + /ip/firewall/filter add mw-outside drop action=drop chain=mw-outside comment=mw:76fa3bf9fdbc disabled=no dst-port=53 in-interface=ether1 protocol=udp # nobody is answered names by way of ether1
+            + /ip/firewall/filter add mw-outside drop action=drop chain=mw-outside comment=mw:1a671f68e4d7 disabled=no dst-port=53 in-interface=ether1 protocol=tcp # nobody is answered names by way of ether1
+            + /ip/firewall/filter add mw-router jump action=jump chain=mw-router comment=mw:653cc43c84c4 disabled=no in-interface=wg-mastwire jump-target=mw-input # what the tunnel brings is judged by rules of its own [management path]
+            + /ip/firewall/filter add mw-router drop action=drop chain=mw-router comment=mw:5b1254cf7b3a disabled=no dst-port=21,22,23,8291,8728,8729 protocol=tcp src-address-list=mw-customers # customers do not reach what manages the router [management path]
+            + /ip/firewall/filter add mw-router jump action=jump chain=mw-router comment=mw:53464fd7ae03 disabled=no jump-target=mw-outside # what comes from outside is judged by rules of its own [management path]
+            + /ip/firewall/filter add input jump action=jump chain=input comment=mw:f37b07c9d026 disabled=no jump-target=mw-router # everything that comes to the router itself is judged by our rules first [management path]
             + /ip/firewall/filter add mw-forward drop action=drop chain=mw-forward comment=mw:1bbc373a6a4d disabled=no in-interface=wg-mastwire # nothing passes from or to the tunnel
             + /ip/firewall/filter add mw-forward drop action=drop chain=mw-forward comment=mw:57e0ed0ebfd9 disabled=no out-interface=wg-mastwire # nothing passes from or to the tunnel
             + /ip/firewall/filter add mw-forward drop action=drop chain=mw-forward comment=mw:e1a2a13e6a65 disabled=no src-address-list=mw-blocked # switched-off customers reach nothing
@@ -187,6 +197,9 @@ fn sessions_that_are_wrong_end() {
             - /ppp/secret remove carol # not wanted any more
             - /queue/simple remove mw-shop # not wanted any more
             - /queue/simple remove mw-kiosk # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 10.64.9.9 # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 198.51.100.20 # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 198.51.100.21 # not wanted any more
             - /ip/firewall/address-list remove mw-blocked 198.51.100.21 # not wanted any more
             - /system/scheduler remove mw-fuse-2026112116 # not wanted any more
             - /system/scheduler remove mw-fuse-2026112117 # not wanted any more
@@ -380,6 +393,11 @@ fn what_is_not_wanted_any_more_goes_in_reverse_order() {
             - /ip/firewall/nat remove dstnat jump # not wanted any more
             - /ip/firewall/nat remove mw-redirect accept # not wanted any more
             - /ip/firewall/nat remove mw-redirect dst-nat # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 10.64.0.2-10.64.3.254 # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 10.64.9.9 # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 10.65.0.2-10.65.0.254 # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 198.51.100.20 # not wanted any more
+            - /ip/firewall/address-list remove mw-customers 198.51.100.21 # not wanted any more
             - /ip/firewall/address-list remove mw-pay 203.0.113.7 # not wanted any more
             - /ip/firewall/address-list remove mw-pay 203.0.113.8 # not wanted any more
             - /ip/firewall/address-list remove mw-blocked 198.51.100.21 # not wanted any more
@@ -430,9 +448,9 @@ fn rules_stand_before_foreign_ones_and_in_order() {
         &router,
         &expect![[r#"
             ^ /ip/firewall/filter move forward jump before *F1 # everything that passes is judged by our rules first
-            ^ /ip/firewall/filter move mw-input accept before *ADD30 # answers to what the router asked the hub
-            ^ /ip/firewall/filter move mw-input accept before *ADD29 # the hub reaches the API [management path]
-            + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 before *ADD29 # the hub can ping
+            ^ /ip/firewall/filter move mw-input accept before *ADD35 # answers to what the router asked the hub
+            ^ /ip/firewall/filter move mw-input accept before *ADD34 # the hub reaches the API [management path]
+            + /ip/firewall/filter add mw-input accept action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 before *ADD34 # the hub can ping
         "#]],
     );
 }
@@ -513,7 +531,7 @@ fn secrets_are_nowhere() {
           "action": {
             "what": "set"
           },
-          "id": "*ADD39",
+          "id": "*ADD49",
           "key": "ppp-secret:cus_00000000000070008000000000000001",
           "tag": "mw:792d23f94e29",
           "label": "alice",
@@ -556,7 +574,7 @@ fn only_what_is_asked_for_is_printed() {
     site.facts.hotspot = HotspotSupport::Forbidden;
     assert!(observe_list(&site).iter().all(|print| !print.menu.path.starts_with("/ip/hotspot")));
     let list = prints.iter().find(|print| print.menu.path == "/ip/firewall/address-list").expect("lists are printed");
-    assert_eq!(list.any_of.len(), 3);
+    assert_eq!(list.any_of.len(), 4);
 }
 
 #[test]
@@ -567,7 +585,7 @@ fn a_chain_is_left_before_it_is_emptied() {
     let rules: Vec<&Change> = set.changes.iter().filter(|change| change.menu.path == "/ip/firewall/filter").collect();
     let leads = |change: &Change| change.before.get("action").is_some_and(|action| action.expose() == Some("jump"));
     let (jumps, rest): (Vec<&Change>, Vec<&Change>) = rules.into_iter().partition(|change| leads(change));
-    assert_eq!((jumps.len(), rest.is_empty()), (3, false));
+    assert_eq!((jumps.len(), rest.is_empty()), (5, false));
     let last_jump = jumps.iter().map(|change| change.stage).max();
     assert!(rest.iter().all(|change| Some(change.stage) > last_jump), "else the drop at its end would cut the controller off");
 }

@@ -41,6 +41,9 @@ fn ready() -> FactsObserved {
         pools: Vec::new(),
         servers: Vec::new(),
         default_routes: vec![Some("ether1".to_owned())],
+        ways_out: ["ether1".to_owned()].into(),
+        resolver: true,
+        management_ports: [22, 8291, 8728].into(),
         fasttrack: false,
         source_nat: true,
         ppp_radius: false,
@@ -130,14 +133,14 @@ fn a_router_that_serves_customers_already() {
     golden(
         &facts,
         &expect![[r#"
-        warning fasttrack: FastTrack is on: its connections pass by the queues, so that customers are not held to their speed, and by the rules, so that expired ones keep the connections they have. Run: /ip/firewall/filter/disable [find where action=fasttrack-connection]
-        warning pool-overlap: The pool old lies within the tunnels' network 10.10.0.0/16. It works, because the router reaches the hub alone through the tunnel, but it confuses people.
-        warning ppp-radius: PPP asks RADIUS: a name that is unknown here may still be let in there. Run: /ppp/aaa/set use-radius=no
-        warning pppoe-server-foreign: There is a PPPoE server `server-ether3` on ether3 already; it stays as it is. Choose another interface for ours, or remove it.
-        warning source-nat-missing: No rule translates customers' addresses: those with private addresses do not reach the internet. Run: /ip/firewall/nat/add chain=srcnat out-interface=ether1 action=masquerade
-        info hotspot-radius: The hotspot profile `hsprof1` asks RADIUS.
-        info pools-foreign: Pools that are not ours stay as they are: dhcp, old. Ours need other addresses.
-    "#]],
+            warning pool-overlap: The pool old lies within the tunnels' network 10.10.0.0/16. It works, because the router reaches the hub alone through the tunnel, but it confuses people.
+            warning ppp-radius: PPP asks RADIUS: a name that is unknown here may still be let in there. Run: /ppp/aaa/set use-radius=no
+            warning pppoe-server-foreign: There is a PPPoE server `server-ether3` on ether3 already; it stays as it is. Choose another interface for ours, or remove it.
+            warning source-nat-missing: No rule translates customers' addresses: those with private addresses do not reach the internet. Run: /ip/firewall/nat/add chain=srcnat out-interface=ether1 action=masquerade
+            info fasttrack: FastTrack is on, and its connections pass by queues and rules. PPPoE, DHCP and static customers are kept out of it by rules of ours; what it carries already stays with it until it ends.
+            info hotspot-radius: The hotspot profile `hsprof1` asks RADIUS.
+            info pools-foreign: Pools that are not ours stay as they are: dhcp, old. Ours need other addresses.
+        "#]],
     );
 }
 
@@ -218,6 +221,14 @@ fn interfaces_have_roles() {
     .assert_eq(&roles(&facts).iter().map(|(name, role)| format!("{name}: {role:?}\n")).collect::<String>());
 }
 
+#[test]
+fn what_leads_outside_leads_to_nobody_else() {
+    let mut facts = ready();
+    facts.ways_out.extend(["bridge", "ether3", "wg-mastwire", "<l2tp-home>"].map(str::to_owned));
+    facts.servers = vec![server(ServerKind::Dhcp, "bridge", false)];
+    assert_eq!(facts.outside(), ["ether1", "ether3"].map(str::to_owned).into(), "a spare uplink behind the LAN is the LAN");
+}
+
 /// What is wrong with the example's services, changed, on a router.
 #[track_caller]
 fn golden_services(facts: &FactsObserved, change: impl Fn(&mut Service), expected: &Expect) {
@@ -233,6 +244,15 @@ fn services_that_fit() {
     facts.interfaces[1].bridge = None;
     facts.addresses.pop();
     golden_services(&facts, |_| (), &expect![[""]]);
+    (facts.fasttrack, facts.resolver) = (true, false);
+    golden_services(
+        &facts,
+        |_| (),
+        &expect![[r#"
+        warning service-fasttrack: FastTrack is on: the hotspot's guests are not held to their speed, because its connections pass by their queues. Run: /ip/firewall/filter/disable [find where action=fasttrack-connection]
+    "#]],
+    );
+    (facts.fasttrack, facts.resolver) = (false, true);
     // The same once they are there.
     facts.addresses.push(address("192.168.88.1/24", "ether3"));
     facts.servers = vec![server(ServerKind::Pppoe, "ether2", true), server(ServerKind::Hotspot, "ether3", true)];
@@ -300,6 +320,16 @@ fn dhcp_services() {
     };
     let mut facts = ready();
     golden(&facts, dhcp(false), expect![[""]]);
+    facts.resolver = false;
+    golden(
+        &facts,
+        dhcp(false),
+        expect![[r#"
+        warning service-dns: Customers of the DHCP service are told to ask the router for names, and its resolver answers nobody but the router itself. Run: /ip/dns/set allow-remote-requests=yes
+    "#]],
+    );
+    golden(&facts, Dhcp { dns: vec![[9, 9, 9, 9].into()], ..dhcp(false) }, expect![[""]]);
+    facts.resolver = true;
     golden(
         &facts,
         dhcp(true),

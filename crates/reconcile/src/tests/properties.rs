@@ -32,6 +32,9 @@ prop_compose! {
             }));
         }
         if !portal { site.portal = None; }
+        site.facts.fasttrack = down % 2 == 0;
+        site.openings = Openings { customers_manage: down % 3 == 0, resolve_outside: down % 5 == 0 };
+        if down % 7 == 0 { site.facts.outside.insert("ether9".to_owned()); }
         site.packages[0].speed.down = model::BitsPerSec(down * 1_000_000);
         site.customers = states.into_iter().zip(0_u8..).map(|((state, package, fixed, name, periods), number)| {
             // Logins change hands between sites: the same names, other customers.
@@ -149,6 +152,18 @@ proptest! {
             prop_assert_eq!(&foreign_rows(&router), &strangers);
             let again = plan(&desired, &respell(&router), &policy);
             prop_assert!(again.is_empty(), "{again}");
+        }
+    }
+
+    /// Each of RouterOS' own chains is entered by one rule, which leads into a chain of ours.
+    #[test]
+    fn every_rule_stands_in_a_chain_of_ours(site in any_site()) {
+        let desired = wanted(&site);
+        let mut entered = std::collections::BTreeSet::new();
+        for rule in desired.objects.iter().filter(|object| object.text("chain").is_some_and(|chain| !chain.starts_with(NAME_PREFIX))) {
+            prop_assert_eq!(rule.text("action"), Some("jump"), "{}", &rule.key);
+            prop_assert!(rule.text("jump-target").is_some_and(|chain| chain.starts_with(NAME_PREFIX)), "{}", &rule.key);
+            prop_assert!(entered.insert((rule.menu.path, rule.text("chain"))), "{} is entered twice", &rule.key);
         }
     }
 

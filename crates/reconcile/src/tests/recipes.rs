@@ -94,6 +94,11 @@ fn firewall() {
     golden(
         &["/ip/firewall/filter", "/ip/firewall/nat", "/ip/firewall/address-list"],
         &expect![[r#"
+            /ip/firewall/address-list customers-at:10.64.0.2-10.64.3.254: address=10.64.0.2-10.64.3.254 comment=mw:0570632baff1 disabled=no list=mw-customers # customers have 10.64.0.2-10.64.3.254
+            /ip/firewall/address-list customers-at:10.64.9.9: address=10.64.9.9 comment=mw:1417ff17a1fa disabled=no list=mw-customers # customers have 10.64.9.9
+            /ip/firewall/address-list customers-at:10.65.0.2-10.65.0.254: address=10.65.0.2-10.65.0.254 comment=mw:8ec066c999a9 disabled=no list=mw-customers # customers have 10.65.0.2-10.65.0.254
+            /ip/firewall/address-list customers-at:198.51.100.20: address=198.51.100.20 comment=mw:242556aea474 disabled=no list=mw-customers # customers have 198.51.100.20
+            /ip/firewall/address-list customers-at:198.51.100.21: address=198.51.100.21 comment=mw:242555aea474 disabled=no list=mw-customers # customers have 198.51.100.21
             /ip/firewall/address-list pay-host:203.0.113.7: address=203.0.113.7 comment=mw:2bb8601feb25 disabled=no list=mw-pay # 203.0.113.7 is open to expired customers
             /ip/firewall/address-list pay-host:203.0.113.8: address=203.0.113.8 comment=mw:2bb85d1feb25 disabled=no list=mw-pay # 203.0.113.8 is open to expired customers
             /ip/firewall/address-list stop:cus_00000000000070008000000000000006: address=198.51.100.21 comment=mw:b1ac869f4e6f disabled=no list=mw-blocked # customer kiosk is expired, package Shop line
@@ -108,7 +113,12 @@ fn firewall() {
             /ip/firewall/filter filter-input:icmp: action=accept chain=mw-input comment=mw:6d3954a43ddb disabled=no protocol=icmp src-address=10.10.0.1 # the hub can ping
             /ip/firewall/filter filter-input:replies: action=accept chain=mw-input comment=mw:9127ac15dfe8 connection-state=established,related disabled=no src-address=10.10.0.1 # answers to what the router asked the hub
             /ip/firewall/filter filter-input:drop: action=drop chain=mw-input comment=mw:c50403fe839e disabled=no # nothing else comes in from the tunnel
-            /ip/firewall/filter filter-input:jump: action=jump chain=input comment=mw:5a8ce4ab0d87 disabled=no in-interface=wg-mastwire jump-target=mw-input # what the tunnel brings is judged by our rules
+            /ip/firewall/filter filter-outside:dns-udp@ether1: action=drop chain=mw-outside comment=mw:76fa3bf9fdbc disabled=no dst-port=53 in-interface=ether1 protocol=udp # nobody is answered names by way of ether1
+            /ip/firewall/filter filter-outside:dns-tcp@ether1: action=drop chain=mw-outside comment=mw:1a671f68e4d7 disabled=no dst-port=53 in-interface=ether1 protocol=tcp # nobody is answered names by way of ether1
+            /ip/firewall/filter filter-router:tunnel: action=jump chain=mw-router comment=mw:653cc43c84c4 disabled=no in-interface=wg-mastwire jump-target=mw-input # what the tunnel brings is judged by rules of its own
+            /ip/firewall/filter filter-router:manage: action=drop chain=mw-router comment=mw:5b1254cf7b3a disabled=no dst-port=21,22,23,8291,8728,8729 protocol=tcp src-address-list=mw-customers # customers do not reach what manages the router
+            /ip/firewall/filter filter-router:outside: action=jump chain=mw-router comment=mw:53464fd7ae03 disabled=no jump-target=mw-outside # what comes from outside is judged by rules of its own
+            /ip/firewall/filter filter-router:jump: action=jump chain=input comment=mw:f37b07c9d026 disabled=no jump-target=mw-router # everything that comes to the router itself is judged by our rules first
             /ip/firewall/filter filter-forward:from-tunnel: action=drop chain=mw-forward comment=mw:1bbc373a6a4d disabled=no in-interface=wg-mastwire # nothing passes from or to the tunnel
             /ip/firewall/filter filter-forward:to-tunnel: action=drop chain=mw-forward comment=mw:57e0ed0ebfd9 disabled=no out-interface=wg-mastwire # nothing passes from or to the tunnel
             /ip/firewall/filter filter-forward:blocked: action=drop chain=mw-forward comment=mw:e1a2a13e6a65 disabled=no src-address-list=mw-blocked # switched-off customers reach nothing
@@ -116,6 +126,41 @@ fn firewall() {
             /ip/firewall/filter filter-forward:jump: action=jump chain=forward comment=mw:6d42e59f707f disabled=no jump-target=mw-forward # everything that passes is judged by our rules first
         "#]],
     );
+}
+
+#[test]
+fn customers_with_a_speed_stay_out_of_fasttrack() {
+    let mut site = site();
+    let lines = |site: &Site| {
+        let shown = show(&wanted(site), &["/ip/firewall/address-list", "/ip/firewall/filter"]);
+        shown
+            .lines()
+            .filter(|line| line.contains("mw-customers") && !line.contains("mw-router"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    assert!(!lines(&site).contains("/filter"), "where there is no FastTrack, nothing is kept out of it");
+    site.facts.fasttrack = true;
+    expect![[r#"
+        /ip/firewall/address-list customers-at:10.64.0.2-10.64.3.254: address=10.64.0.2-10.64.3.254 comment=mw:0570632baff1 disabled=no list=mw-customers # customers have 10.64.0.2-10.64.3.254
+        /ip/firewall/address-list customers-at:10.64.9.9: address=10.64.9.9 comment=mw:1417ff17a1fa disabled=no list=mw-customers # customers have 10.64.9.9
+        /ip/firewall/address-list customers-at:10.65.0.2-10.65.0.254: address=10.65.0.2-10.65.0.254 comment=mw:8ec066c999a9 disabled=no list=mw-customers # customers have 10.65.0.2-10.65.0.254
+        /ip/firewall/address-list customers-at:198.51.100.20: address=198.51.100.20 comment=mw:242556aea474 disabled=no list=mw-customers # customers have 198.51.100.20
+        /ip/firewall/address-list customers-at:198.51.100.21: address=198.51.100.21 comment=mw:242555aea474 disabled=no list=mw-customers # customers have 198.51.100.21
+        /ip/firewall/filter filter-forward:from-customers: action=accept chain=mw-forward comment=mw:7c3a984dbf02 connection-state=established,related disabled=no src-address-list=mw-customers # open connections of customers stay out of FastTrack, and so in their queues
+        /ip/firewall/filter filter-forward:to-customers: action=accept chain=mw-forward comment=mw:e932ee265068 connection-state=established,related disabled=no dst-address-list=mw-customers # open connections of customers stay out of FastTrack, and so in their queues
+    "#]].assert_eq(&lines(&site));
+    let rules: Vec<_> = wanted(&site).objects.into_iter().filter(|object| object.text("chain") == Some("mw-forward")).collect();
+    let place = |what: &str| {
+        let place = rules.iter().position(|rule| rule.key.as_str() == format!("filter-forward:{what}"));
+        place.expect("a rule of the chain")
+    };
+    for stop in ["blocked", "expired", "from-tunnel", "to-tunnel"] {
+        assert!(
+            place(stop) < place("from-customers") && place(stop) < place("to-customers"),
+            "{stop} comes first, or it stops nobody"
+        );
+    }
 }
 
 #[test]

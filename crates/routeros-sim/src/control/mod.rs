@@ -7,7 +7,7 @@ mod socket;
 
 pub use socket::{ask, bind, exec, serve};
 
-use crate::device::{Request, Session, text};
+use crate::device::{Packet, Request, Session, text};
 use crate::router::{Armed, Customer, CustomerReport, Ended, Mishap, RunId, StartError};
 use crate::shell::Shared;
 use jiff::Timestamp;
@@ -93,6 +93,18 @@ pub enum Command {
     },
     /// Tells how every customer fares.
     Customers,
+    /// Tells whether the firewall lets the first packet of a connection in to the router itself; what listens there is another matter.
+    Knock {
+        /// Where it comes from.
+        source: Ipv4Addr,
+        /// The interface it comes in by, such as `ether1` or `<pppoe-asha>`.
+        interface: String,
+        /// `tcp`, `udp` or `icmp`.
+        protocol: String,
+        /// The port it goes to; zero for none.
+        #[serde(default)]
+        port: u16,
+    },
     /// Sends an echo request into the tunnel that has a peer for an address, and tells whether an answer came within 2 s.
     Ping {
         /// The address.
@@ -219,6 +231,7 @@ pub async fn run(
             count => Ok(json!({ "gone": count })),
         },
         Command::Customers => Ok(json!(shared.with(|router, _| router.customers()))),
+        Command::Knock { source, interface, protocol, port } => knock(shared, source, &interface, &protocol, port),
         Command::Ping { address } => {
             let answer = shared.ping(address).await.map_err(|error| error.to_string())?;
             Ok(json!({ "answered": answer.is_some(), "microseconds": answer.map(|time| time.as_micros()) }))
@@ -262,6 +275,13 @@ async fn script(run: impl Future<Output = Result<Ended, StartError>>) -> Result<
 fn customer(shared: &Shared, customer: Customer) -> Result<Value, String> {
     let report: CustomerReport = shared.with(|router, now| router.add_customer(customer, now))?;
     Ok(json!(report))
+}
+
+fn knock(shared: &Shared, source: Ipv4Addr, interface: &str, protocol: &str, port: u16) -> Result<Value, String> {
+    let known = ["tcp", "udp", "icmp"].into_iter().find(|known| *known == protocol);
+    let protocol = known.ok_or_else(|| format!("`{protocol}` is none of tcp, udp and icmp"))?;
+    let packet = Packet { source, destination: Ipv4Addr::UNSPECIFIED, protocol, port, interface, state: "new" };
+    Ok(json!({ "let-in": shared.with(|router, _| router.device().accepts(packet)) }))
 }
 
 fn print(shared: &Shared, path: &str, queries: Vec<String>) -> Result<Value, String> {

@@ -35,6 +35,8 @@ pub enum Reach {
     NoUplink,
 }
 
+const FILTER: &str = "/ip/firewall/filter";
+
 /// The deepest that chains may jump into each other.
 const MAX_JUMPS: u8 = 16;
 
@@ -42,6 +44,7 @@ enum Verdict {
     Accept,
     Stop(String),
     Nat(String),
+    FastTrack,
     Return,
 }
 
@@ -52,7 +55,7 @@ impl Device {
         if let Some(Verdict::Nat(comment)) = self.walk("/ip/firewall/nat", "dstnat", packet, 0) {
             return Reach::Redirected(comment);
         }
-        if let Some(Verdict::Stop(comment)) = self.walk("/ip/firewall/filter", "forward", packet, 0) {
+        if let Some(Verdict::Stop(comment)) = self.walk(FILTER, "forward", packet, 0) {
             return Reach::Blocked(comment);
         }
         if self.config.internet { Reach::Internet } else { Reach::NoUplink }
@@ -61,7 +64,40 @@ impl Device {
     /// Says whether the router itself takes a packet.
     #[must_use]
     pub fn accepts(&self, packet: Packet<'_>) -> bool {
-        !matches!(self.walk("/ip/firewall/filter", "input", packet, 0), Some(Verdict::Stop(_)))
+        !matches!(self.walk(FILTER, "input", packet, 0), Some(Verdict::Stop(_)))
+    }
+
+    /// Says whether FastTrack carries the connections of an address once they are established.
+    #[must_use]
+    pub fn fasttracked(&self, address: Ipv4Addr, interface: &str) -> bool {
+        let handed_over = self.established(address, interface).map(|packet| self.walk(FILTER, "forward", packet, 0));
+        handed_over.iter().any(|verdict| matches!(verdict, Some(Verdict::FastTrack)))
+    }
+
+    /// Says whether a connection that an address has open to the internet goes on. What FastTrack carries goes on, because it meets no rule
+    /// any more.
+    #[must_use]
+    pub fn goes_on(&self, address: Ipv4Addr, interface: &str) -> bool {
+        let stopped = || self.established(address, interface).iter().any(|packet| self.stops(*packet));
+        self.config.internet && (self.fasttracked(address, interface) || !stopped())
+    }
+
+    fn stops(&self, packet: Packet<'_>) -> bool {
+        matches!(self.walk(FILTER, "forward", packet, 0), Some(Verdict::Stop(_)))
+    }
+
+    /// Packets of an open connection to the internet: one out, one back.
+    fn established<'a>(&'a self, address: Ipv4Addr, interface: &'a str) -> [Packet<'a>; 2] {
+        let outside = Ipv4Addr::new(1, 1, 1, 1);
+        let packet = |source, destination, interface| Packet {
+            source,
+            destination,
+            protocol: "tcp",
+            port: 443,
+            interface,
+            state: "established",
+        };
+        [packet(address, outside, interface), packet(outside, address, self.uplink())]
     }
 
     fn walk(&self, path: &str, chain: &str, packet: Packet<'_>, depth: u8) -> Option<Verdict> {
@@ -75,6 +111,8 @@ impl Device {
                 "drop" | "reject" | "tarpit" => Verdict::Stop(comment()),
                 "dst-nat" | "redirect" | "netmap" => Verdict::Nat(comment()),
                 "return" => Verdict::Return,
+                // Later packets of the connection pass by rules and queues (manual, "FastTrack").
+                "fasttrack-connection" => Verdict::FastTrack,
                 "jump" if depth < MAX_JUMPS => match self.walk(path, rule.get("jump-target"), packet, depth + 1) {
                     None | Some(Verdict::Return) => continue,
                     Some(verdict) => verdict,

@@ -58,9 +58,13 @@ impl Device {
         Some(self.insert_dynamic(PATH, fields))
     }
 
-    /// Returns the limit that holds for an address: the first enabled queue whose target holds it, as RouterOS matches.
+    /// Returns the limit that holds for an address: the first enabled queue whose target holds it, as RouterOS matches. What
+    /// FastTrack carries passes by all of them.
     #[must_use]
     pub fn limit_for(&self, address: Ipv4Addr, interface: &str) -> (Option<RowId>, Limit) {
+        if self.fasttracked(address, interface) {
+            return (None, Limit::default());
+        }
         let hit = self.rows(PATH).find(|row| {
             let holds = |item: &str| {
                 item == interface || item.parse::<ipnetwork::Ipv4Network>().is_ok_and(|network| network.contains(address))

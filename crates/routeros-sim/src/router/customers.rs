@@ -74,6 +74,8 @@ pub struct CustomerReport {
     pub connected: bool,
     /// Whether it reaches the internet.
     pub online: bool,
+    /// Whether a connection that it has open goes on.
+    pub goes_on: bool,
     /// Where it ends up instead, or why it has no session.
     pub reason: String,
     /// Its speed limits in bits per second, upload and download; zero for none.
@@ -313,10 +315,26 @@ impl Seat {
             Some(Reach::NoUplink) => "the uplink does not work".to_owned(),
             None => self.reason.clone(),
         };
+        let goes_on = match &self.customer {
+            // A session's address is its own, and its connections end with it.
+            Customer::Pppoe { .. } if self.session.is_none() => false,
+            // The hotspot's own rules stop a guest who is not logged in.
+            Customer::Hotspot { .. } if reach != Some(Reach::Internet) => false,
+            _ => self.address.is_some_and(|address| device.goes_on(address, &link)),
+        };
         let limit = self.address.map(|address| device.limit_for(address, &link).1).unwrap_or_default();
         let host = matches!(self.customer, Customer::Static { .. } | Customer::Dhcp { .. });
         let connected = self.session.is_some() || (host && self.address.is_some());
         let online = reach == Some(Reach::Internet);
-        CustomerReport { name, kind, address: self.address, connected, online, reason, limit: (limit.upload, limit.download) }
+        CustomerReport {
+            name,
+            kind,
+            address: self.address,
+            connected,
+            online,
+            goes_on,
+            reason,
+            limit: (limit.upload, limit.download),
+        }
     }
 }

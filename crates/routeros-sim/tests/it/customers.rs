@@ -70,6 +70,26 @@ fn a_server_answers_in_its_vlans() {
 }
 
 #[test]
+fn fasttrack_passes_by_queues_and_rules() {
+    let mut lab = Lab::new().with_pppoe();
+    let now = lab.now;
+    lab.router.add_customer(asha(), now).expect("room");
+    lab.ok(&["/ip/firewall/filter/add", "chain=forward", "action=fasttrack-connection", "connection-state=established,related"]);
+    assert_eq!(report(&lab).limit, (0, 0), "nothing holds her");
+    lab.ok(&["/ip/firewall/address-list/add", "list=slow", "address=10.5.0.0/24"]);
+    let first = format!("place-before={}", lab.row("/ip/firewall/filter", "action", "fasttrack-connection")[".id"]);
+    lab.ok(&["/ip/firewall/filter/add", "chain=forward", "action=drop", "src-address-list=bad", &first]);
+    lab.ok(&["/ip/firewall/address-list/add", "list=bad", "address=10.5.0.2"]);
+    assert_eq!((report(&lab).online, report(&lab).goes_on), (false, true), "what comes back still hands her connection over");
+    let rule = ["/ip/firewall/filter/add", "chain=forward", "action=accept", "connection-state=established,related", &first];
+    lab.ok(&[&rule[..], &["src-address-list=slow"]].concat());
+    assert_eq!(report(&lab).limit, (0, 0), "one direction is enough for FastTrack");
+    lab.ok(&[&rule[..], &["dst-address-list=slow"]].concat());
+    assert_eq!(report(&lab).limit, (5_000_000, 10_000_000));
+    assert_eq!((report(&lab).online, report(&lab).goes_on), (false, false));
+}
+
+#[test]
 fn a_caller_sees_why() {
     let mut lab = Lab::new().with_pppoe();
     let mac = "02:00:00:00:00:01";
