@@ -4,8 +4,8 @@ use anyhow::{Context as _, ensure};
 use jiff::tz::TimeZone;
 use model::{BitsPerSec, CustomerId, PackageId, RouterosVersion, Secret, Tag};
 use reconcile::{
-    AddressRange, Customer, Desired, Facts, HotspotSupport, Observed, OnExpiry, Package, PackageKind, Policy, Pppoe, Row,
-    Service, Site, Speed, State,
+    AddressRange, Customer, Desired, Facts, HotspotSupport, Observed, OnExpiry, Openings, Package, PackageKind, Policy, Pppoe,
+    Row, Service, Site, Speed, State,
 };
 use routeros::catalogue::{Kind, ppp_secret};
 use std::collections::BTreeMap;
@@ -114,6 +114,9 @@ fn site(customers: std::ops::Range<usize>) -> anyhow::Result<Site> {
             zone: TimeZone::UTC,
             clock_set: true,
             scheduler_allowed: true,
+            fasttrack: false,
+            management_ports: [21, 22, 23, 8291, 8728, 8729].into(),
+            outside: ["ether1".to_owned()].into(),
             hotspot: HotspotSupport::Ready,
         },
         hub: Ipv4Addr::new(10, 10, 0, 1),
@@ -127,6 +130,7 @@ fn site(customers: std::ops::Range<usize>) -> anyhow::Result<Site> {
             dns: vec![Ipv4Addr::new(1, 1, 1, 1)],
         })],
         portal: None,
+        openings: Openings::default(),
         packages: vec![Package {
             id: package,
             name: "Home".to_owned(),
