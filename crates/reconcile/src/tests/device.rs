@@ -183,6 +183,13 @@ fn check_guard(set: &ChangeSet, observed: &Observed) -> Result<(), TestCaseError
     Ok(())
 }
 
+/// A plan without the ids of the rows that others stand before: a rule that was removed and made again has another.
+fn nameless(set: &ChangeSet) -> String {
+    let text = set.to_string();
+    let parts: Vec<&str> = text.split(" before *").map(|part| part.trim_start_matches(|c: char| c.is_ascii_hexdigit())).collect();
+    parts.join(" before it")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None, max_shrink_iters: 500, rng_seed: RngSeed::Fixed(0x4d61_7374), ..ProptestConfig::with_cases(96)
@@ -227,7 +234,7 @@ proptest! {
             }
             prop_assert_eq!(&router.strange(), &strange, "{}", set);
             // What strangers moved in before B stays to be done, and nothing else.
-            prop_assert_eq!(router.plan(&a).to_string(), still.to_string());
+            prop_assert_eq!(nameless(&router.plan(&a)), nameless(&still));
         }
     }
 }

@@ -34,7 +34,7 @@ prop_compose! {
         if !portal { site.portal = None; }
         site.facts.fasttrack = down % 2 == 0;
         site.openings = Openings { customers_manage: down % 3 == 0, resolve_outside: down % 5 == 0 };
-        if down % 7 == 0 { site.facts.outside.insert("ether9".to_owned()); }
+        if down % 7 == 0 { site.facts.outside.insert("ether8".to_owned()); }
         site.packages[0].speed.down = model::BitsPerSec(down * 1_000_000);
         site.customers = states.into_iter().zip(0_u8..).map(|((state, package, fixed, name, periods), number)| {
             // Logins change hands between sites: the same names, other customers.
