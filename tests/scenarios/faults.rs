@@ -37,7 +37,8 @@ impl Phase {
     /// Menu, command, and at how many of them.
     const fn command(self) -> (&'static str, &'static str, u32) {
         match self {
-            Self::Observe => ("/ppp/secret", "print", 1),
+            // What is printed side by side has no order, so it strikes at the rules themselves.
+            Self::Observe => ("/ip/firewall/filter", "print", 1),
             Self::Apply => ("/ip/firewall/filter", "add", 1),
             // The first look at the timers belongs to observing, the second goes over the connection that proves the path.
             Self::ReadBack => ("/system/scheduler", "print", 2),
