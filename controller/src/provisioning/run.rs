@@ -2,7 +2,7 @@
 
 use super::facts::{self, RouterFacts, TUNNEL_INTERFACE};
 use super::rules::{self, ServiceChoice};
-use super::store::{self, ChangeSetView, Timing};
+use super::store::{self, NewChangeSet, Timing};
 use super::{ProvisionError, apply, export, guarded, open};
 use crate::app::App;
 use crate::configurations::Reason;
@@ -259,17 +259,15 @@ async fn record(
     }
     // A look that found nothing to do leaves no trace but the generation.
     if !set.is_empty() {
-        let view = ChangeSetView {
+        let new = NewChangeSet {
             id: ChangeSetId::generate(now, &*app.entropy),
             generation: wanted.generation,
             started_at: began,
-            outcome: if error.is_some() { "failed" } else { "applied" }.to_owned(),
             error: error.map(|error| clip(&telemetry::chain(error))),
-            writes: i32::try_from(set.changes.len() + set.kicks.len()).unwrap_or(i32::MAX),
-            changes: serde_json::to_value(set).expect("a change set is plain data"),
+            set,
             timing,
         };
-        store::insert_change_set(&mut tx, router, &view).await?;
+        store::insert_change_set(&mut tx, router, new).await?;
     }
     Ok(tx.commit().await?)
 }

@@ -6,6 +6,7 @@ use db::{DbError, TenantTx};
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
 use model::{ChangeSetId, RouterId, Tag};
+use reconcile::ChangeSet;
 use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -255,21 +256,32 @@ impl PageItem for ChangeSetView {
     }
 }
 
-pub(super) async fn insert_change_set(tx: &mut TenantTx, router: RouterId, view: &ChangeSetView) -> Result<(), DbError> {
+/// What a look did. The set is written straight into its column: with ten thousand changes a copy of it is much.
+pub(super) struct NewChangeSet<'a> {
+    pub(super) id: ChangeSetId,
+    pub(super) generation: i64,
+    pub(super) started_at: Timestamp,
+    pub(super) error: Option<String>,
+    pub(super) set: &'a ChangeSet,
+    pub(super) timing: Timing,
+}
+
+pub(super) async fn insert_change_set(tx: &mut TenantTx, router: RouterId, new: NewChangeSet<'_>) -> Result<(), DbError> {
+    let writes = new.set.changes.len() + new.set.kicks.len();
     sqlx::query(
         "INSERT INTO change_set (tenant_id, id, router_id, generation, started_at, outcome, error, writes, changes, timing_us)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(tx.tenant())
-    .bind(view.id)
+    .bind(new.id)
     .bind(router)
-    .bind(view.generation)
-    .bind(view.started_at.to_sqlx())
-    .bind(&view.outcome)
-    .bind(&view.error)
-    .bind(view.writes)
-    .bind(&view.changes)
-    .bind(Json(view.timing))
+    .bind(new.generation)
+    .bind(new.started_at.to_sqlx())
+    .bind(if new.error.is_some() { "failed" } else { "applied" })
+    .bind(new.error)
+    .bind(i32::try_from(writes).unwrap_or(i32::MAX))
+    .bind(Json(new.set))
+    .bind(Json(new.timing))
     .execute(tx.conn())
     .await?;
     Ok(())

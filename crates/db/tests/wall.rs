@@ -181,3 +181,33 @@ async fn what_lies_in_a_json_column_has_its_shape() {
         assert_eq!(update.bind(services).bind(A).execute(&mut *tx).await.is_ok(), fits, "{services}");
     }
 }
+
+/// Tables that refer to another in two ways, or have a column for a thing beside one for its id, with why these are two facts.
+const TWICE: &[(&str, &str, &str)] = &[
+    ("expense", "account", "what it was for, and what it was paid from"),
+    ("recurring_expense", "account", "what it is for, and what it is paid from"),
+];
+
+#[tokio::test]
+async fn no_table_says_one_thing_in_two_columns() {
+    let test = TestDb::new().await;
+    let mut all = test.connect_as("postgres").await;
+    let found: Vec<(String, String)> = sqlx::query_as(
+        "SELECT c.conrelid::regclass::text, c.confrelid::regclass::text
+           FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid AND NOT t.relispartition
+          WHERE c.contype = 'f' AND c.conparentid = 0
+          GROUP BY 1, 2 HAVING count(DISTINCT c.conkey) > 1
+         UNION ALL
+         SELECT a.attrelid::regclass::text, a.attname::text
+           FROM pg_attribute a
+           JOIN pg_attribute b ON b.attrelid = a.attrelid AND b.attname = a.attname || '_id' AND NOT b.attisdropped
+           JOIN pg_class t ON t.oid = a.attrelid AND t.relkind IN ('r', 'p') AND NOT t.relispartition
+          WHERE t.relnamespace = 'public'::regnamespace AND NOT a.attisdropped
+          ORDER BY 1, 2",
+    )
+    .fetch_all(&mut all)
+    .await
+    .expect("the catalogue is read");
+    let known: Vec<(String, String)> = TWICE.iter().map(|(table, what, _)| ((*table).to_owned(), (*what).to_owned())).collect();
+    assert_eq!(found, known, "keep one of the two, or say why they are two facts");
+}
