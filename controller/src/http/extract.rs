@@ -36,12 +36,15 @@ impl FromRequestParts<Arc<App>> for Anybody {
                 "send `Authorization: Bearer` with the token of a login or an API token",
             ));
         };
-        let actor = operators::authenticate(app, token.trim(), &asked(parts)).await?;
+        let token = token.trim();
+        // Whoever was told to wait and does not is told again at once: looking them up is what would keep others waiting.
+        app.rates.still_closed(token).map_err(Problem::rate_limited)?;
+        let actor = operators::authenticate(app, token, &asked(parts)).await?;
         if let Actor::Tenant { scope, .. } = &actor {
             if let Some(asker) = parts.extensions.get::<Arc<Asker>>() {
                 asker.is(scope.tenant(), scope.actor().as_str());
             }
-            app.rates.take(app, scope.tenant()).await?.map_err(Problem::rate_limited)?;
+            app.rates.take(app, scope.tenant(), token).await?.map_err(Problem::rate_limited)?;
         }
         Ok(Self(actor))
     }

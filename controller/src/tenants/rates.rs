@@ -4,6 +4,7 @@
 
 use super::rules::limits::Limit;
 use crate::app::App;
+use crate::operators::tokens;
 use db::DbError;
 use model::TenantId;
 use std::collections::HashMap;
@@ -37,6 +38,14 @@ struct Inner {
     buckets: HashMap<TenantId, Bucket>,
     /// Requests that were let in and are not written down yet.
     counted: HashMap<TenantId, i64>,
+    /// Tokens whose holders were told to wait, by their hash.
+    closed: HashMap<[u8; 32], Closed>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Closed {
+    tenant: TenantId,
+    until: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +121,9 @@ impl Rates {
 
     /// Sets that share while requests come.
     pub fn set_share(&self, share: Option<f64>) {
-        self.inner.lock().expect("nobody panics with the lock").share = share;
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        inner.share = share;
+        inner.closed.clear();
     }
 
     /// Returns the share that a machine with so many cores has for one tenant: what is left serves the others.
@@ -121,17 +132,52 @@ impl Rates {
         (f64::from(u16::try_from(cores).unwrap_or(u16::MAX)) / 4.0).max(LEAST_SHARE)
     }
 
-    /// Counts a request of a tenant and lets it in, or says how long to wait.
+    /// Says how long the holder of a token has still to wait who was told to.
+    ///
+    /// # Errors
+    /// When there is something left to wait.
+    pub fn still_closed(&self, token: &str) -> Result<(), Duration> {
+        let Some((_, hash)) = tokens::recognise(token) else { return Ok(()) };
+        self.closed_at(&hash, Instant::now())
+    }
+
+    fn closed_at(&self, hash: &[u8; 32], now: Instant) -> Result<(), Duration> {
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        match inner.closed.get(hash).map(|closed| closed.until.saturating_duration_since(now)) {
+            Some(Duration::ZERO) => {
+                inner.closed.remove(hash);
+                Ok(())
+            }
+            Some(wait) => Err(wait),
+            None => Ok(()),
+        }
+    }
+
+    fn close(&self, hash: [u8; 32], tenant: TenantId, until: Instant, now: Instant) {
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        if inner.closed.len() >= TENANTS_MAX {
+            inner.closed.retain(|_, closed| closed.until > now);
+        }
+        if inner.closed.len() < TENANTS_MAX {
+            inner.closed.insert(hash, Closed { tenant, until });
+        }
+    }
+
+    /// Counts a request of a tenant and lets it in, or says how long to wait; until then the token's holder is told so without another look.
     ///
     /// # Errors
     /// When the tenant's limit cannot be read.
-    pub async fn take(&self, app: &App, tenant: TenantId) -> Result<Result<(), Duration>, DbError> {
+    pub async fn take(&self, app: &App, tenant: TenantId, token: &str) -> Result<Result<(), Duration>, DbError> {
         let now = Instant::now();
         if !self.knows(tenant, now) {
             let per_minute = app.db.locator().request_limit(tenant).await?.unwrap_or(self.per_minute);
             self.learn(tenant, per_minute, now);
         }
-        Ok(self.take_at(tenant, app.db.take_spent(tenant), now))
+        let taken = self.take_at(tenant, app.db.take_spent(tenant), now);
+        if let (Err(wait), Some((_, hash))) = (&taken, tokens::recognise(token)) {
+            self.close(hash, tenant, now + *wait, now);
+        }
+        Ok(taken)
     }
 
     /// Lets others in before the next part of a long answer: if the tenant has used up its time, it waits for some, once.
@@ -193,7 +239,9 @@ impl Rates {
 
     /// Reads a tenant's limit anew with its next request.
     pub fn forget(&self, tenant: TenantId) {
-        self.inner.lock().expect("nobody panics with the lock").buckets.remove(&tenant);
+        let mut inner = self.inner.lock().expect("nobody panics with the lock");
+        inner.buckets.remove(&tenant);
+        inner.closed.retain(|_, closed| closed.tenant != tenant);
     }
 
     /// Hands out what was counted since the last time.
@@ -257,6 +305,27 @@ mod tests {
         let untimed = Rates::new(10);
         assert_eq!(untimed.time_lacking(tenant(1), Duration::from_secs(3600), now), None);
         assert_eq!(untimed.take_at(tenant(1), Duration::from_secs(3600), now), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_was_told_to_wait_is_told_again_without_a_look() {
+        let rates = Rates::new(10);
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        rates.close([1; 32], tenant(1), now + 2 * second, now);
+        rates.close([2; 32], tenant(2), now + 2 * second, now);
+        assert_eq!(rates.closed_at(&[1; 32], now + second), Err(second));
+        assert_eq!(rates.closed_at(&[3; 32], now + second), Ok(()), "somebody else");
+        rates.forget(tenant(2));
+        assert_eq!(rates.closed_at(&[2; 32], now + second), Ok(()), "a new limit counts at once");
+        assert_eq!(rates.closed_at(&[1; 32], now + 2 * second), Ok(()));
+        assert!(rates.inner.lock().expect("no panic").closed.is_empty(), "and nobody is remembered for nothing");
+        for number in 0..=TENANTS_MAX as u128 {
+            let hash = std::array::from_fn(|at| number.to_le_bytes().get(at).copied().unwrap_or_default());
+            rates.close(hash, tenant(number), now + second, now);
+        }
+        assert_eq!(rates.inner.lock().expect("no panic").closed.len(), TENANTS_MAX);
+        rates.close([4; 32], tenant(1), now + 9 * second, now + 2 * second);
+        assert_eq!(rates.inner.lock().expect("no panic").closed.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -105,9 +105,10 @@ async fn open_operations_work_without_a_credential() {
     let open = Document::new().operations().into_iter().filter(|operation| operation.open).map(|operation| operation.name());
     assert_eq!(
         open.collect::<Vec<_>>(),
-        ["GET /enrolment/block", "POST /invitations/accept", "POST /login", "POST /setup"],
+        ["POST /delivery-reports", "GET /enrolment/block", "POST /invitations/accept", "POST /login", "POST /setup"],
         "try each of them here"
     );
+    reports(&world).await;
     let login = json!({ "login": "betelgeuse", "password": "a password for tests" });
     let _ = test.call("POST", "/api/v1/login", "", Some(login)).await.expect(200);
     test.operator(&beta.tenant, "rigel", json!({ "role": "viewer" })).await;
@@ -120,4 +121,25 @@ async fn open_operations_work_without_a_credential() {
     let token = line.split("x-mastwire-token:").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
     let request = Request::get("/api/v1/enrolment/block").header("x-mastwire-token", token).body(Body::empty()).expect("good");
     assert_eq!(test.service().oneshot(request).await.expect("infallible").status(), 200);
+}
+
+/// A report is let in by its address alone, which opens nothing else.
+async fn reports(world: &World) {
+    let (test, beta) = (&world.test, &world.beta.tenant.token);
+    let keys = json!({
+        "url": "https://sms.example/send", "body": "{phone} {text}",
+        "report_id": "/id", "report_status": "/status", "report_delivered": "OK"
+    });
+    let gateway =
+        json!({ "name": "Reports", "provider": "http_sms", "purpose": "all", "environment": "production", "credentials": keys });
+    let gateway = test.call("POST", "/api/v1/gateways", beta, Some(gateway)).await.expect(201).text("id");
+    let address =
+        test.call("POST", &format!("/api/v1/gateways/{gateway}/report-address"), beta, None).await.expect(201).text("address");
+    let (_, key) = address.split_once("?key=").expect("a key in it");
+    for (key, missing) in [(key, "message"), ("mw_report_none", "report address"), (beta, "report address")] {
+        let said = Some(json!({ "id": "AT-1", "status": "OK" }));
+        let answer = test.call("POST", &format!("/api/v1/delivery-reports?key={key}"), "", said).await.expect(404);
+        assert_eq!(answer.body["detail"], format!("there is no such {missing}"));
+    }
+    let _ = test.call("GET", "/api/v1/me", key, None).await.expect(401);
 }

@@ -121,9 +121,9 @@ async fn what_nobody_set_is_the_default() {
     let isp = Isp::new(&test, "Alpha").await;
     let rates = Rates::new(2);
     for _ in 0..2 {
-        assert_eq!(rates.take(&test.app, isp.tenant.id).await.expect("read"), Ok(()));
+        assert_eq!(rates.take(&test.app, isp.tenant.id, "").await.expect("read"), Ok(()));
     }
-    assert!(rates.take(&test.app, isp.tenant.id).await.expect("read").is_err());
+    assert!(rates.take(&test.app, isp.tenant.id, "").await.expect("read").is_err());
 }
 
 #[tokio::test]
