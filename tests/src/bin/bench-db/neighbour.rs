@@ -40,7 +40,7 @@ pub async fn measure(stock: &Arc<Stock>) -> anyhow::Result<Vec<Figure>> {
         if limited {
             limit(stock, large.tenant).await?;
         }
-        let mut sides = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+        let mut sides = [[const { Vec::new() }; 3], [const { Vec::new() }; 3]];
         let mut answered = 0;
         for turn in 0..2 * TURNS {
             let loud = turn % 2 == 0;
@@ -49,16 +49,20 @@ pub async fn measure(stock: &Arc<Stock>) -> anyhow::Result<Vec<Figure>> {
             }
             let (mut times, count) = if loud { beside(stock, &large, &small).await? } else { (read(stock, &small).await?, 0) };
             answered += count;
-            sides[turn % 2].0.push(percentile(&mut times, 50));
-            sides[turn % 2].1.push(percentile(&mut times, 95));
+            #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+            let mean = times.iter().sum::<f64>() / times.len() as f64;
+            for (kept, value) in sides[turn % 2].iter_mut().zip([mean, percentile(&mut times, 50), percentile(&mut times, 95)]) {
+                kept.push(value);
+            }
         }
         progress(&format!("the neighbour's clients asked {how}: {answered} answers"));
-        let [(p50, p95), (p50_alone, p95_alone)] = sides;
-        for (name, with, alone) in [("p50", p50, p50_alone), ("p95", p95, p95_alone)] {
+        let [loud, quiet] = sides;
+        for ((name, with), alone) in ["mean", "p50", "p95"].into_iter().zip(loud).zip(quiet) {
             let what = format!("{name} of a list beside 8 clients of the largest tenant that ask {how}");
             let figure = Figure::new(what, median(with), "ms").beside("the list alone", Some(median(alone)));
-            // Without a limit eight clients take all cores there are: that figure tells what the limit is for.
-            figures.push(if limited { figure.at_most(MOST) } else { figure });
+            // Without a limit eight clients take all cores there are: that figure tells what the limit is for. One request in twenty meets one
+            // of the neighbour's that is under way, and shares the cores with it: the p95 tells how much that is.
+            figures.push(if limited && name != "p95" { figure.at_most(MOST) } else { figure });
         }
     }
     unlimit(stock, large.tenant).await?;
