@@ -96,7 +96,9 @@ async fn offer(house: &House, timeline: &mut Timeline, mast: &mut Mast) -> anyho
         timeline.note(format_args!("… and {} more", lines.len() - PLAN_LINES));
     }
     mast.writes = apply(house, mast).await?;
-    ensure!(plan["writes"] == mast.writes, "the plan had {} writes, but {} were sent", plan["writes"], mast.writes);
+    // What does not hang on the choice, such as a rule for a way out that was just prepared, its worker may have written meanwhile.
+    let planned = plan["writes"].as_u64().context("the plan counts its writes")?;
+    ensure!((1..=planned).contains(&mast.writes), "the plan had {planned} writes, but {} were sent", mast.writes);
     timeline.done(format_args!("applied and read back: {} writes", mast.writes));
     Ok(())
 }
