@@ -60,9 +60,8 @@ pub async fn measure(stock: &Arc<Stock>) -> anyhow::Result<Vec<Figure>> {
         for ((name, with), alone) in ["mean", "p50", "p95"].into_iter().zip(loud).zip(quiet) {
             let what = format!("{name} of a list beside 8 clients of the largest tenant that ask {how}");
             let figure = Figure::new(what, median(with), "ms").beside("the list alone", Some(median(alone)));
-            // Without a limit eight clients take all cores there are: that figure tells what the limit is for. One request in twenty meets one
-            // of the neighbour's that is under way, and shares the cores with it: the p95 tells how much that is.
-            figures.push(if limited && name != "p95" { figure.at_most(MOST) } else { figure });
+            // Without a limit eight clients take all cores there are: that figure tells what the limit is for.
+            figures.push(if limited { figure.at_most(MOST) } else { figure });
         }
     }
     unlimit(stock, large.tenant).await?;
